@@ -1,0 +1,258 @@
+"""The one schema of every data set: label sets, utterances, dialogues, and `datasets.Features`.
+
+Purpose: a dialogue means the same thing in every stage. Published and loaded rows are utterances;
+generation, curation and training work on `Dialogue`; `to_dialogues` and `to_utterances` convert.
+Input: `labels.toml`; utterance rows; curated JSON records. Output: frozen values, `datasets` objects.
+Not covered: reading benchmark files (`benchmarks`), finding data by name (`registry`).
+`datasets` is imported only inside the functions that return its objects.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from erc_synth.loaders.errors import ErcSynthError
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
+
+SPLITS = ("train", "validation", "test")
+UNLABELLED = -1
+PROVENANCE_COLUMNS = ("seed", "target_emotion", "recipe", "generator")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """Emotions of one annotation scheme, in the fixed order of their ClassLabel indices.
+
+    Attributes:
+        name: For example ``meld``.
+        labels: Label names; the position is the index. Never derived from a data file.
+        sentiment: Label name -> ``positive``, ``negative`` or ``neutral``.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    sentiment: Mapping[str, str] = field(default_factory=dict)
+
+    def index(self, label: str | None) -> int:
+        """Index of a label; ``None`` (unlabelled) is -1.
+
+        Raises:
+            ErcSynthError: The label is not in the set.
+        """
+        if label is None:
+            return UNLABELLED
+        try:
+            return self.labels.index(label)
+        except ValueError:
+            raise ErcSynthError(
+                f"Unknown emotion {label!r} for the label set {self.name!r}.",
+                hint=f"It has: {', '.join(self.labels)}.",
+            ) from None
+
+    def name_of(self, index: int | None) -> str | None:
+        """Label of an index; -1 and ``None`` mean unlabelled."""
+        return None if index is None or index == UNLABELLED else self.labels[index]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One turn. `emotion` is a label name of the dialogue's label set, or ``None`` (unlabelled)."""
+
+    speaker: str
+    text: str
+    emotion: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """One conversation; utterance ids are the positions 0..n-1.
+
+    Attributes:
+        dialogue_id: Unique over all splits of a data set.
+        utterances: In the order of the conversation.
+        seed: Sampling seed of a synthetic dialogue, 0..2**31-1; ``None`` for a real one.
+        target_emotion: The emotion that a balanced recipe asked for; ``None`` when natural or real.
+        recipe: Name of the recipe; ``None`` for a real dialogue.
+        generator: Model id that wrote it; ``None`` for a real dialogue.
+    """
+
+    dialogue_id: str
+    utterances: tuple[Utterance, ...]
+    seed: int | None = None
+    target_emotion: str | None = None
+    recipe: str | None = None
+    generator: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict for one line of a curated JSONL file."""
+        return {
+            "dialogue_id": self.dialogue_id,
+            "utterances": [
+                {"speaker": u.speaker, "text": u.text, "emotion": u.emotion}
+                for u in self.utterances
+            ],
+            **{column: getattr(self, column) for column in PROVENANCE_COLUMNS},
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Dialogue:
+        """Inverse of `to_json`; other keys of the record (`split`, ...) are left to the caller."""
+        turns = tuple(
+            Utterance(turn["speaker"], turn["text"], turn["emotion"])
+            for turn in record["utterances"]
+        )
+        provenance = {column: record.get(column) for column in PROVENANCE_COLUMNS}
+        return cls(record["dialogue_id"], turns, **provenance)
+
+
+@cache
+def _labels_file() -> dict[str, Any]:
+    return tomllib.loads(files("erc_synth.loaders").joinpath("labels.toml").read_text("utf-8"))
+
+
+def label_set_names() -> tuple[str, ...]:
+    """Names of all label sets of `labels.toml`, in file order."""
+    return tuple(_labels_file()["sets"])
+
+
+@cache
+def label_set(name: str) -> LabelSet:
+    """The label set of that name.
+
+    Raises:
+        ErcSynthError: No such set.
+    """
+    try:
+        entry = _labels_file()["sets"][name]
+    except KeyError:
+        raise ErcSynthError(
+            f"Unknown label set {name!r}.", hint=f"Known: {', '.join(label_set_names())}."
+        ) from None
+    sentiment = {
+        label: group for group, members in entry.get("sentiment", {}).items() for label in members
+    }
+    return LabelSet(name, tuple(entry["labels"]), sentiment)
+
+
+def features(labels: LabelSet, *, provenance: bool = False) -> Features:
+    """`datasets.Features` of utterance rows; `provenance` adds the four synthetic columns."""
+    from datasets import ClassLabel, Features, Value
+
+    columns: dict[str, Any] = {
+        "dialogue_id": Value("string"),
+        "utterance_id": Value("int32"),
+        "speaker": Value("string"),
+        "text": Value("string"),
+        "emotion": ClassLabel(names=list(labels.labels)),
+    }
+    if provenance:
+        columns["seed"] = Value("int64")
+        columns["target_emotion"] = ClassLabel(names=list(labels.labels))
+        columns["recipe"] = Value("string")
+        columns["generator"] = Value("string")
+    return Features(columns)
+
+
+def label_set_of(dataset: Dataset) -> LabelSet:
+    """The label set of a loaded data set, known by its ClassLabel names (in their order).
+
+    A set of `labels.toml` is returned with its name and sentiment; any other as ``custom``.
+    """
+    names = tuple(dataset.features["emotion"].names)
+    for known in label_set_names():
+        if label_set(known).labels == names:
+            return label_set(known)
+    return LabelSet("custom", names)
+
+
+def utterance_rows(
+    dialogues: Iterable[Dialogue], labels: LabelSet, *, provenance: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Utterance rows (ClassLabels as indices) of dialogues, contiguous and in order."""
+    for dialogue in dialogues:
+        extra: dict[str, Any] = {}
+        if provenance:
+            target = dialogue.target_emotion
+            extra = {
+                "seed": dialogue.seed,
+                "target_emotion": None if target is None else labels.index(target),
+                "recipe": dialogue.recipe,
+                "generator": dialogue.generator,
+            }
+        for position, turn in enumerate(dialogue.utterances):
+            yield {
+                "dialogue_id": dialogue.dialogue_id,
+                "utterance_id": position,
+                "speaker": turn.speaker,
+                "text": turn.text,
+                "emotion": labels.index(turn.emotion),
+                **extra,
+            }
+
+
+def to_utterances(
+    dialogues: Iterable[Dialogue], labels: LabelSet, *, provenance: bool = False
+) -> Dataset:
+    """Utterance rows of dialogues as a `Dataset`; inverse of `to_dialogues`."""
+    from datasets import Dataset
+
+    rows = list(utterance_rows(dialogues, labels, provenance=provenance))
+    schema = features(labels, provenance=provenance)
+    columns = {name: [row[name] for row in rows] for name in schema}
+    return Dataset.from_dict(columns, features=schema)
+
+
+def to_dialogues(rows: Dataset) -> list[Dialogue]:
+    """Dialogues of utterance rows; inverse of `to_utterances`.
+
+    Raises:
+        ErcSynthError: The rows of a dialogue are not contiguous or not in order (a shuffled set).
+    """
+    labels = label_set_of(rows)
+    dialogues: list[Dialogue] = []
+    seen: set[str] = set()
+    for dialogue_id, group in groupby(_plain_rows(rows), key=lambda row: str(row["dialogue_id"])):
+        turns = list(group)
+        ordered = [row["utterance_id"] for row in turns] == list(range(len(turns)))
+        if dialogue_id in seen or not ordered:
+            raise ErcSynthError(
+                f"The rows of dialogue {dialogue_id!r} are not contiguous and in order.",
+                hint="Group the dialogues before you shuffle or filter rows.",
+            )
+        seen.add(dialogue_id)
+        dialogues.append(_dialogue(dialogue_id, turns, labels))
+    return dialogues
+
+
+def _plain_rows(rows: Dataset) -> Iterator[dict[str, Any]]:
+    """Rows as Python values, column by column (far cheaper than row access)."""
+    table = rows.with_format(None)[:]
+    names = list(table)
+    for values in zip(*(table[name] for name in names), strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _dialogue(dialogue_id: str, turns: list[dict[str, Any]], labels: LabelSet) -> Dialogue:
+    first = turns[0]
+    return Dialogue(
+        dialogue_id,
+        tuple(Utterance(t["speaker"], t["text"], labels.name_of(t["emotion"])) for t in turns),
+        seed=first.get("seed"),
+        target_emotion=labels.name_of(first.get("target_emotion")),
+        recipe=first.get("recipe"),
+        generator=first.get("generator"),
+    )
