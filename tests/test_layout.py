@@ -29,7 +29,8 @@ def test_every_python_folder_is_a_package(repo):
 
 def test_no_module_hides_another(repo):
     project = _project(repo)["project"]
-    wanted = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(line for extra in extras for line in extra)]
     names = {re.split(r"[\[<>=~! ]", line)[0].replace("-", "_").lower() for line in wanted}
     taken = set(sys.stdlib_module_names) | names
     for top in PACKAGES_TOP:
