@@ -28,9 +28,7 @@ def main() -> None:
         typer.echo("Interrupted. The same command goes on from here.", err=True)
         sys.exit(130)
     except OSError as error:
-        typer.echo(
-            f"Error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True
-        )
+        typer.echo(f"Error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
         sys.exit(2)
     except Exception as error:
         code = _known(error)

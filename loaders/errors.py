@@ -19,9 +19,7 @@ class ErcSynthError(Exception):
         exit_code: 2 bad input; 3 stopped early with partial results; 4 a check after the fact failed.
     """
 
-    def __init__(
-        self, message: str, *, hint: str = "", retryable: bool = False, exit_code: int = 2
-    ) -> None:
+    def __init__(self, message: str, *, hint: str = "", retryable: bool = False, exit_code: int = 2) -> None:
         super().__init__(message)
         self.hint = hint
         self.retryable = retryable

@@ -102,8 +102,7 @@ class Dialogue:
         return {
             "dialogue_id": self.dialogue_id,
             "utterances": [
-                {"speaker": u.speaker, "text": u.text, "emotion": u.emotion}
-                for u in self.utterances
+                {"speaker": u.speaker, "text": u.text, "emotion": u.emotion} for u in self.utterances
             ],
             **{column: getattr(self, column) for column in PROVENANCE_COLUMNS},
         }
@@ -112,8 +111,7 @@ class Dialogue:
     def from_json(cls, record: Mapping[str, Any]) -> Dialogue:
         """Inverse of `to_json`; other keys of the record (`split`, ...) are left to the caller."""
         turns = tuple(
-            Utterance(turn["speaker"], turn["text"], turn["emotion"])
-            for turn in record["utterances"]
+            Utterance(turn["speaker"], turn["text"], turn["emotion"]) for turn in record["utterances"]
         )
         provenance = {column: record.get(column) for column in PROVENANCE_COLUMNS}
         return cls(record["dialogue_id"], turns, **provenance)
@@ -142,9 +140,7 @@ def label_set(name: str) -> LabelSet:
         raise ErcSynthError(
             f"Unknown label set {name!r}.", hint=f"Known: {', '.join(label_set_names())}."
         ) from None
-    sentiment = {
-        label: group for group, members in entry.get("sentiment", {}).items() for label in members
-    }
+    sentiment = {label: group for group, members in entry.get("sentiment", {}).items() for label in members}
     return LabelSet(name, tuple(entry["labels"]), sentiment)
 
 
@@ -204,9 +200,7 @@ def utterance_rows(
             }
 
 
-def to_utterances(
-    dialogues: Iterable[Dialogue], labels: LabelSet, *, provenance: bool = False
-) -> Dataset:
+def to_utterances(dialogues: Iterable[Dialogue], labels: LabelSet, *, provenance: bool = False) -> Dataset:
     """Utterance rows of dialogues as a `Dataset`; inverse of `to_dialogues`."""
     from datasets import Dataset
 
