@@ -7,35 +7,79 @@ Output: exit code 0; 2 bad input; 3 stopped early with what is there; 4 a check 
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+from erc_synth.cli.doctor import doctor
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("doctor")(doctor)
 
 
-def _known(error: BaseException) -> int | None:
-    """Exit code of an error that carries its own sentence (by duck type: stats has its own class)."""
-    code = getattr(error, "exit_code", None)
-    return code if isinstance(code, int) and hasattr(error, "hint") else None
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("erc-synth"))
+        raise typer.Exit
+
+
+@app.callback()
+def erc_synth(
+    _: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Synthetic data for emotion recognition in conversations, from prompt to p-value."""
+
+
+MENDS = {
+    errno.ENOSPC: "Free some space and run the same command again: it goes on where it stopped.",
+    errno.EACCES: "Check the permissions of that path.",
+    errno.ENOENT: "Check the path.",
+}
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run a command; a known error becomes one sentence on standard error and an exit code."""
+    try:
+        outcome = command()
+        return outcome if isinstance(outcome, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("Interrupted. The same command goes on where it stopped.", 130)
+    except BrokenPipeError:  # `erc-synth ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        code = getattr(error, "exit_code", 2)
+        where = f": {error.filename}" if error.filename else ""
+        return _say(f"{error.strerror or error}{where}. {MENDS.get(error.errno or 0, '')}".rstrip(), code)
+    except Exception as error:
+        # By duck type: `stats` imports nothing of ours and has an error class of its own.
+        code = getattr(error, "exit_code", None)
+        if not isinstance(code, int):
+            raise
+        if hasattr(error, "show"):  # Typer's own: wrong words on the command line
+            error.show()
+            return code
+        return _say(str(error), code)
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"Error: {sentence}" if code != 130 else sentence, file=sys.stderr)
+    return code
 
 
 def main() -> None:
-    """Run the command line and turn known errors into one sentence and an exit code."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        typer.echo("Interrupted. The same command goes on from here.", err=True)
-        sys.exit(130)
-    except OSError as error:
-        typer.echo(f"Error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
-        sys.exit(2)
-    except Exception as error:
-        code = _known(error)
-        if code is None:
-            raise
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(code)
+    """Run the command line."""
+    sys.exit(guarded(lambda: app(standalone_mode=False)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""The verbs answer at once, and an error is one sentence with an exit code."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from erc_synth.cli.main import guarded
+from erc_synth.loaders.errors import ErcSynthError
+
+HEAVY = {"torch", "transformers", "datasets", "accelerate", "scipy", "pandas", "pyarrow", "httpx", "numpy"}
+
+
+def _verbs():
+    listing = subprocess.run(
+        [sys.executable, "-m", "erc_synth.cli.main", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    return [
+        line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()[:1].isalpha()
+    ]
+
+
+def test_importing_the_command_line_imports_nothing_heavy():
+    code = "import sys, erc_synth.cli.main; print(' '.join(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not HEAVY & set(loaded.split())
+
+
+@pytest.mark.parametrize("verb", _verbs())
+def test_help_of_every_verb_imports_nothing_heavy(verb):
+    code = (
+        "import sys\nfrom erc_synth.cli.main import main\n"
+        f"sys.argv = ['erc-synth', {verb!r}, '--help']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print('LOADED', *sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    text, loaded = answer.split("LOADED")
+    assert "Usage" in text
+    assert not HEAVY & set(loaded.split())
+
+
+def test_known_error_is_one_sentence_with_its_hint(capsys):
+    def fail():
+        raise ErcSynthError("No recipe 'x'.", hint="Known: y.", exit_code=3)
+
+    assert guarded(fail) == 3
+    assert capsys.readouterr().err == "Error: No recipe 'x'. Known: y.\n"
+
+
+def test_full_disk_says_how_to_go_on(capsys):
+    def fail():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/x/journal.jsonl")
+
+    assert guarded(fail) == 2
+    message = capsys.readouterr().err
+    assert "No space left on device: runs/x/journal.jsonl." in message
+    assert "goes on where it stopped" in message
+
+
+def test_unknown_errors_keep_their_traceback():
+    def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        guarded(fail)
+
+
+def test_interrupt_exits_with_130():
+    code = (
+        "import sys, time\nfrom erc_synth.cli.main import guarded\n"
+        "print('ready', flush=True)\nsys.exit(guarded(lambda: time.sleep(60)))"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    child.stdout.readline()
+    time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    _, message = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "goes on where it stopped" in message
+    assert "Traceback" not in message
+
+
+def test_wrong_word_is_named_with_exit_code_2():
+    answer = subprocess.run(
+        [sys.executable, "-m", "erc_synth.cli.main", "doctr"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert "doctr" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_doctor_never_shows_the_token():
+    environment = {**os.environ, "HF_TOKEN": "hf_secretsecretsecret"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "erc_synth.cli.main", "doctor"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert "present" in answer.stdout
+    assert "secret" not in answer.stdout + answer.stderr
