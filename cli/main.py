@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from erc_synth.cli.doctor import doctor
+from erc_synth.cli.load import load
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("load")(load)
 app.command("doctor")(doctor)
 
 

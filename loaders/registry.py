@@ -1,18 +1,27 @@
 """Names to data: benchmarks, Hub repos, local folders; and the files that wheels ship.
 
-Purpose: `load("meld")`, `load("org/erc-synth", "meld_balanced")`, `load("./dist/erc-synth", ...)`.
-Input: a name. Output: a `datasets.DatasetDict` in the schema of `loaders.schema`.
-Not covered: the file formats themselves (`benchmarks`).
+Purpose: `load("meld")`, `load("org/erc-synth", "meld_balanced")`, `load("./dist/erc-synth:meld_balanced")`
+give the same thing: a `datasets.DatasetDict` with the features of `loaders.schema`.
+Input: a name. Output: data, label maps, fingerprints. Not covered: file formats (`readers`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
+import os
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import UNLABELLED, LabelSet, _labels_file, features, label_set_of
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
+
+BENCHMARKS = ("meld", "emorynlp", "iemocap", "dailydialog", "emotionlines")
 
 
 def wheel_path(package: str, *parts: str) -> Path | None:
@@ -27,6 +36,276 @@ def wheel_path(package: str, *parts: str) -> Path | None:
     return path if path.exists() else None
 
 
-def load(name: str, config: str | None = None, *, data_dir: str | None = None) -> DatasetDict:
-    """Load a data set by name."""
-    raise NotImplementedError
+def parse_name(name: str) -> tuple[str, str | None]:
+    """Split ``path:config``: ``org/erc-synth:meld_balanced`` -> ``("org/erc-synth", "meld_balanced")``."""
+    path, colon, config = name.rpartition(":")
+    if not colon or "/" in config or "\\" in config:  # "C:\\data" is a path
+        return name, None
+    return path, config or None
+
+
+def find_data_dir(benchmark: str, data_dir: str | Path | None = None) -> Path | None:
+    """Folder that holds the files of a benchmark: given, ``$ERC_DATA``, or ``../shared/data``.
+
+    Each may be the folder itself or its parent. ``None`` when no place has them.
+    """
+    from erc_synth.loaders.benchmarks import local_files, specs
+
+    spec = specs()[benchmark]
+    forms = [spec, *(spec.variant(name) for name in spec.variants)]
+    for place in (data_dir, os.environ.get("ERC_DATA"), Path("..") / "shared" / "data"):
+        if not place:
+            continue
+        for folder in (Path(place) / spec.folder, Path(place)):
+            if _holds(benchmark, folder) and any(local_files(form, folder) for form in forms):
+                return folder
+    return None
+
+
+def _holds(benchmark: str, folder: Path) -> bool:
+    if benchmark == "iemocap":  # its files are named by "." : any folder would do
+        return any(folder.glob("Session[1-5]/dialog/transcriptions"))
+    return folder.is_dir()
+
+
+def load(
+    name: str,
+    config: str | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    variant: str | None = None,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    streaming: bool = False,
+    download_mode: Any = None,
+    verify: str = "full",
+) -> DatasetDict:
+    """Load a data set by name, all three splits, in the one schema.
+
+    Args:
+        name: A benchmark (`BENCHMARKS`), a Hub repo id, or a local repo folder; ``path:config`` works too.
+        config: Config of a repo, for example ``meld_balanced``.
+        data_dir: Folder with benchmark files (see `find_data_dir`).
+        variant: Another published form of a benchmark: ``small`` (EmoryNLP), ``official`` (IEMOCAP), ...
+        revision: Tag or commit of a Hub repo.
+        cache_dir: As for `datasets.load_dataset`.
+        streaming: The same; gives an `IterableDatasetDict`.
+        download_mode: The same.
+        verify: ``off`` skips the checks (counts of benchmarks, disjoint splits of repos).
+
+    Raises:
+        ErcSynthError: Unknown name, missing files, wrong counts, a dialogue in two splits.
+    """
+    if config is None:
+        name, config = parse_name(name)
+    if verify not in ("full", "off"):
+        raise ErcSynthError(f"verify={verify!r} is unknown.", hint='Use "full" or "off".')
+    if name in BENCHMARKS:
+        if config is not None:
+            raise ErcSynthError(f"{name} has no configs; got {config!r}.", hint="Use variant=... instead.")
+        return _load_benchmark(name, data_dir, variant, cache_dir, streaming, download_mode, verify)
+    return _load_repo(name, config, revision, cache_dir, streaming, download_mode, verify)
+
+
+def _load_benchmark(
+    name: str,
+    data_dir: str | Path | None,
+    variant: str | None,
+    cache_dir: str | None,
+    streaming: bool,
+    download_mode: Any,
+    verify: str,
+) -> DatasetDict:
+    from datasets.exceptions import DatasetGenerationError
+
+    from erc_synth.loaders.benchmarks import builder, local_files, specs
+
+    spec = specs()[name].variant(variant)
+    folder = find_data_dir(name, data_dir)
+    if folder is None and data_dir is not None:
+        raise ErcSynthError(
+            f"{data_dir} has no files of {name}.",
+            hint=f"It should hold {', '.join(names[0] for names in spec.files.values())}.",
+        )
+    if folder is not None and local_files(spec, folder) is None and spec.url:
+        folder = None  # another form of the corpus is here; this one is downloaded
+    build = builder(spec, folder, verify=verify, cache_dir=cache_dir)
+    try:
+        if streaming:
+            return build.as_streaming_dataset()
+        build.download_and_prepare(download_mode=download_mode)
+        return build.as_dataset()
+    except DatasetGenerationError as error:
+        cause = error.__cause__
+        raise cause if isinstance(cause, ErcSynthError) else error from None
+
+
+def _load_repo(
+    name: str,
+    config: str | None,
+    revision: str | None,
+    cache_dir: str | None,
+    streaming: bool,
+    download_mode: Any,
+    verify: str,
+) -> DatasetDict:
+    import datasets
+
+    folder = Path(name).expanduser()
+    local = folder.is_dir()
+    if not local and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+        raise ErcSynthError(
+            f"Unknown data set {name!r}.",
+            hint=f"Use one of {', '.join(BENCHMARKS)}, an existing repo folder, or a Hub id like org/erc-synth.",
+        )
+    if local:
+        name = str(folder)
+        cache_dir = _folder_cache(folder, cache_dir)
+    try:
+        loaded = datasets.load_dataset(
+            name,
+            config,
+            revision=revision,
+            cache_dir=cache_dir,
+            streaming=streaming,
+            download_mode=download_mode,
+        )
+    except (ValueError, OSError) as error:  # DatasetNotFoundError and the Hub's errors are OSErrors
+        raise ErcSynthError(
+            f"{name} could not be loaded: {str(error).splitlines()[0]}",
+            hint="Check the name, the config, the network and (for a gated repo) the login.",
+        ) from error
+    if verify == "full" and not streaming:
+        _check_repo(name, loaded)
+    return loaded
+
+
+def _folder_cache(folder: Path, cache_dir: str | None) -> str:
+    """A cache of its own for each state of a local folder.
+
+    `datasets` keys its cache by the README alone: changed Parquet files would give the old rows.
+    """
+    import datasets
+
+    state = [
+        (str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns)
+        for p in folder.rglob("*.parquet")
+    ]
+    key = hashlib.sha256(json.dumps([str(folder.resolve()), sorted(state)]).encode()).hexdigest()[:16]
+    return str(Path(cache_dir or datasets.config.HF_DATASETS_CACHE) / f"erc-synth-{key}")
+
+
+def _check_repo(name: str, loaded: DatasetDict) -> None:
+    """Schema of a loaded repo, and that no dialogue stands in two splits."""
+    seen: dict[str, str] = {}
+    for split, rows in loaded.items():
+        missing = [column for column in features(label_set_of(rows)) if column not in rows.column_names]
+        if missing:
+            raise ErcSynthError(
+                f"{name} ({split}) lacks the columns {missing}.", hint="Is it an ERC data set?"
+            )
+        for dialogue_id in rows.unique("dialogue_id"):
+            if dialogue_id in seen:
+                raise ErcSynthError(
+                    f"{name}: dialogue {dialogue_id!r} is in both {seen[dialogue_id]} and {split}.",
+                    hint="Build the folder again; splits must not share a dialogue.",
+                )
+            seen[dialogue_id] = str(split)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Hash of the rows and the label order of one split; independent of paths and cache."""
+    digest = hashlib.sha256(json.dumps(list(label_set_of(dataset).labels)).encode())
+    for column in ("dialogue_id", "utterance_id", "speaker", "text", "emotion"):
+        for start in range(0, len(dataset), 10_000):
+            values = dataset.with_format(None)[start : start + 10_000][column]
+            digest.update(json.dumps(values).encode())
+    return digest.hexdigest()[:16]
+
+
+def label_map_names() -> tuple[str, ...]:
+    """Names of the label maps of `labels.toml`."""
+    return tuple(_labels_file()["maps"])
+
+
+def label_map(map_name: str, labels: LabelSet) -> tuple[LabelSet, dict[str, str]]:
+    """Common label set and source label -> common label of a named map, for one label set.
+
+    Raises:
+        ErcSynthError: Unknown map, or a label set that it does not cover.
+    """
+    try:
+        entry = _labels_file()["maps"][map_name]
+    except KeyError:
+        raise ErcSynthError(
+            f"Unknown label map {map_name!r}.", hint=f"Known: {', '.join(label_map_names())}."
+        ) from None
+    pairs = dict(labels.sentiment) if map_name == "sentiment3" else entry.get(labels.name)
+    if not pairs:
+        raise ErcSynthError(
+            f"The label map {map_name!r} does not cover {labels.name!r}.",
+            hint="Add it to loaders/labels.toml.",
+        )
+    return LabelSet(map_name, tuple(entry["labels"])), pairs
+
+
+def maps_that_join(first: LabelSet, second: LabelSet) -> list[str]:
+    """Names of the maps that cover both label sets."""
+    names = []
+    for name in label_map_names():
+        try:
+            label_map(name, first), label_map(name, second)
+        except ErcSynthError:
+            continue
+        names.append(name)
+    return names
+
+
+def map_labels(dataset: Dataset, map_name: str) -> tuple[Dataset, dict[str, int]]:
+    """A split with the labels of a named map; rows without a partner become unlabelled (-1).
+
+    Returns:
+        The split, and how many rows of each source label were left unlabelled.
+    """
+    labels = label_set_of(dataset)
+    common, pairs = label_map(map_name, labels)
+    table = [common.index(pairs.get(label)) for label in labels.labels]
+    emotions = dataset.with_format(None)["emotion"]
+    dropped = Counter(
+        labels.labels[e] for e in emotions if e not in (UNLABELLED, None) and table[e] == UNLABELLED
+    )
+    mapped = [UNLABELLED if e in (UNLABELLED, None) else table[e] for e in emotions]
+    keep = [c for c in ("dialogue_id", "utterance_id", "speaker", "text") if c in dataset.column_names]
+    columns = {name: dataset.with_format(None)[name] for name in keep}
+    from datasets import Dataset
+
+    result = Dataset.from_dict(
+        {**{k: list(v) for k, v in columns.items()}, "emotion": mapped}, features=features(common)
+    )
+    return result, dict(dropped)
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Counts of one split: dialogues, turns, speakers, words, label shares and label transitions."""
+    labels = label_set_of(dataset)
+    table = dataset.with_format(None)[:]
+    turns = Counter(table["dialogue_id"])
+    words = [len(text.split()) for text in table["text"]]
+    counted = Counter(table["emotion"])
+    moves: Counter[tuple[str, str]] = Counter()
+    for i in range(1, len(words)):
+        pair = (labels.name_of(table["emotion"][i - 1]), labels.name_of(table["emotion"][i]))
+        if table["dialogue_id"][i] == table["dialogue_id"][i - 1] and None not in pair:
+            moves[pair] += 1  # type: ignore[index]
+    lengths = sorted(turns.values())
+    return {
+        "dialogues": len(turns),
+        "utterances": len(words),
+        "speakers": len(set(table["speaker"])),
+        "words": sum(words),
+        "turns_per_dialogue": {"mean": sum(lengths) / max(len(lengths), 1), "max": max(lengths, default=0)},
+        "words_per_utterance": sum(words) / max(len(words), 1),
+        "labels": {label: counted[index] for index, label in enumerate(labels.labels)},
+        "unlabelled": counted[UNLABELLED] + counted[None],
+        "transitions": {f"{a} > {b}": n for (a, b), n in sorted(moves.items())},
+    }
