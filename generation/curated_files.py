@@ -1,0 +1,181 @@
+"""Curation on disk: run folders in, curated files out.
+
+Input: `runs/<recipe>/` (journal and manifest). Output, each written whole or not at all:
+`<config>.jsonl` (kept dialogues with their split), `<config>.dropped.jsonl` (the others, with reason and
+detail), `<config>.curation.json` (counts). Nothing here changes a run folder.
+Not covered: the judgement itself (`curation`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from erc_synth.generation import curation
+from erc_synth.generation.leaks import LeakIndex
+from erc_synth.generation.splitting import Ratios
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import SPLITS, Dialogue
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What curation needs of a run folder."""
+
+    config: str
+    generator: str | None
+    language: str
+    cast: tuple[str, ...]
+    splits: Ratios
+    dialogues: tuple[Dialogue, ...]
+
+
+def run_folders(paths: Iterable[Path]) -> list[Path]:
+    """Run folders among the paths and right below them, sorted by name.
+
+    Raises:
+        ErcSynthError: A path has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        below = sorted(path.iterdir()) if path.is_dir() and not _is_run(path) else [path]
+        folders = [folder for folder in below if _is_run(folder)]
+        if not folders:
+            raise ErcSynthError(f"No run was found at {path}.", hint="A run folder holds journal.jsonl.")
+        found += folders
+    return sorted({folder.resolve(): folder for folder in found}.values(), key=lambda folder: folder.name)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "journal.jsonl").is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """Accepted dialogues of a run and the demands of its recipe."""
+    from erc_synth.generation.recipe import recipe_from_text
+    from erc_synth.generation.runner import accepted_dialogues
+
+    manifest = read_json(folder / "manifest.json")
+    try:
+        recipe = recipe_from_text(manifest["recipe"]["source"], f"{folder / 'manifest.json'}, recipe")
+        generator = manifest["model"]["id"]
+    except KeyError as error:
+        raise ErcSynthError(
+            f"{folder / 'manifest.json'} has no {error}.", hint="Run erc-synth generate again: it goes on."
+        ) from error
+    cast = recipe.format.names if recipe.closed_cast else ()
+    train, validation, test = (float(recipe.splits[name]) for name in SPLITS)
+    dialogues = tuple(accepted_dialogues(folder))
+    return Run(recipe.name, generator, recipe.language, cast, (train, validation, test), dialogues)
+
+
+def curate_runs(
+    folders: Sequence[Path],
+    out: Path,
+    options: curation.Options,
+    leaks: LeakIndex | None,
+    *,
+    recipe_splits: bool = False,
+) -> Iterator[tuple[curation.Curated, dict[str, Any]]]:
+    """Curate runs one after the other, each compared with those before; files are written as they come.
+
+    Args:
+        folders: Run folders (see `run_folders`).
+        out: Folder for the files.
+        options: For every run; language and cast come from the recipe.
+        leaks: See `curation.curate`.
+        recipe_splits: Take the split ratios of each recipe instead of ``options.splits``.
+
+    Yields:
+        The result and its ``curation.json`` content.
+    """
+    from erc_synth.generation.prompts import example_texts
+
+    out.mkdir(parents=True, exist_ok=True)
+    seen = curation.Seen()
+    written: set[str] = set()
+    for folder in folders:
+        run = read_run(folder)
+        if run.config in written:
+            raise ErcSynthError(
+                f"{folder} and another run are both of the recipe {run.config!r}.",
+                hint="Curate them into two --out folders.",
+            )
+        written.add(run.config)
+        splits = run.splits if recipe_splits else options.splits
+        wanted = replace(options, language=options.language and run.language, cast=run.cast, splits=splits)
+        curated = curation.curate(
+            run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts()
+        )
+        report = curated.report(recipe=run.config, generator=run.generator)
+        write_curated(curated, report, out)
+        yield curated, report
+
+
+def write_curated(curated: curation.Curated, report: dict[str, Any], out: Path) -> None:
+    """Write the three files of a config; the dialogues last, as they make the set complete."""
+    dropped = (
+        {"reason": drop.reason, "detail": drop.detail, **drop.dialogue.to_json()} for drop in curated.dropped
+    )
+    kept = ({**d.to_json(), "split": curated.split_of[d.dialogue_id]} for d in curated.kept)
+    write_whole(out / f"{curated.config}.dropped.jsonl", _json_lines(dropped))
+    write_whole(
+        out / f"{curated.config}.curation.json", [json.dumps(report, indent=1, ensure_ascii=False), "\n"]
+    )
+    write_whole(out / f"{curated.config}.jsonl", _json_lines(kept))
+
+
+def read_curated(path: Path) -> dict[str, list[Dialogue]]:
+    """Split -> dialogues of a ``curated/<config>.jsonl``.
+
+    Raises:
+        ErcSynthError: A line is not a curated dialogue.
+    """
+    splits: dict[str, list[Dialogue]] = {}
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record = json.loads(line)
+                splits.setdefault(record["split"], []).append(Dialogue.from_json(record))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ErcSynthError(
+                    f"{path}, line {number} is not a curated dialogue ({type(error).__name__}: {error}).",
+                    hint="Write the file again with erc-synth curate.",
+                ) from error
+    return splits
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ErcSynthError: Absent or not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ErcSynthError(f"{path} is missing.", hint="Run the stage before this one first.") from error
+    except ValueError as error:
+        raise ErcSynthError(f"{path} is not JSON: {error}.", hint="Write it again.") from error
+    if not isinstance(content, dict):
+        raise ErcSynthError(f"{path} does not hold a JSON object.", hint="Write it again.")
+    return content
+
+
+def _json_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for record in records:
+        yield json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def write_whole(path: Path, parts: Iterable[str]) -> None:
+    """Write to a temporary name, fsync, rename: the file is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

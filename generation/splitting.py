@@ -1,0 +1,149 @@
+"""Trim a curated set to its size and split it by dialogue, with every emotion in every split.
+
+Purpose: paper section 4.1 splits after generation; a rare emotion must not end up in one split only.
+Input: dialogues, ratios, a seed. Output: a split name for each dialogue, the same for the same seed.
+Not covered: which dialogues are good (`curation`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import SPLITS, Dialogue
+
+Ratios = tuple[float, float, float]
+
+
+def check_ratios(ratios: Sequence[float]) -> Ratios:
+    """Three positive ratios (train, validation, test), scaled to sum to 1.
+
+    Raises:
+        ErcSynthError: Not three, or one is not positive and finite.
+    """
+    if len(ratios) != len(SPLITS) or not all(0 < ratio < float("inf") for ratio in ratios):
+        raise ErcSynthError(
+            f"The split ratios {list(ratios)} are not three positive numbers.",
+            hint="For example 0.8 0.1 0.1.",
+        )
+    train, validation, test = (ratio / sum(ratios) for ratio in ratios)
+    return train, validation, test
+
+
+def trim(dialogues: Sequence[Dialogue], size: int | None, seed: int) -> tuple[list[Dialogue], list[Dialogue]]:
+    """Keep `size` dialogues, drawn by seed, the asked-for emotions as equally often as the stock allows.
+
+    Returns:
+        Kept and surplus dialogues, both in the given order.
+    """
+    if size is None or len(dialogues) <= size:
+        return list(dialogues), []
+    strata: dict[str, list[int]] = defaultdict(list)
+    for position, dialogue in enumerate(dialogues):
+        strata[dialogue.target_emotion or ""].append(position)
+    draw = random.Random(f"trim {seed}")
+    for positions in strata.values():
+        draw.shuffle(positions)
+    in_turn = [
+        position
+        for round_ in zip_longest(*(strata[key] for key in sorted(strata)))
+        for position in round_
+        if position is not None
+    ]
+    kept = set(in_turn[:size])
+    return (
+        [dialogue for position, dialogue in enumerate(dialogues) if position in kept],
+        [dialogue for position, dialogue in enumerate(dialogues) if position not in kept],
+    )
+
+
+def split(
+    dialogues: Sequence[Dialogue], ratios: Ratios, seed: int, same_split: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Dialogue id -> split, stratified by utterance labels (after Sechidis et al. 2011, by dialogue).
+
+    Dialogues with rare emotions are placed first, each where its emotions are missing most. Every split is
+    non-empty when there are three dialogues (or groups) or more.
+
+    Args:
+        dialogues: Any order; the result does not depend on it.
+        ratios: See `check_ratios`.
+        seed: Breaks ties.
+        same_split: Dialogue id -> id of a dialogue it must stay with (kept duplicates).
+    """
+    groups = _groups(dialogues, same_split or {})
+    labels = [Counter(u.emotion for d in group for u in d.utterances) for group in groups]
+    total: Counter[str | None] = sum(labels, Counter())
+    order = list(range(len(groups)))
+    random.Random(f"split {seed}").shuffle(order)
+    order.sort(key=lambda number: min((total[label] for label in labels[number]), default=0))
+    need = {name: {label: ratio * total[label] for label in total} for name, ratio in _named(ratios)}
+    room = quotas(len(dialogues), ratios)
+    target = {name: dict(wanted) for name, wanted in need.items()}
+    quota = dict(room)
+    placed: dict[int, str] = {}
+    for number in order:
+        open_splits = [name for name in SPLITS if room[name] > 0] or ["train"]
+        name = max(open_splits, key=lambda name: _pull(labels[number], total, need[name], target[name])
+                   + room[name] / max(quota[name], 1))  # fmt: skip
+        placed[number] = name
+        room[name] -= len(groups[number])
+        for label, count in labels[number].items():
+            need[name][label] -= count
+    _fill_empty(placed, [len(group) for group in groups])
+    return {d.dialogue_id: placed[number] for number, group in enumerate(groups) for d in group}
+
+
+def _named(ratios: Ratios) -> list[tuple[str, float]]:
+    return list(zip(SPLITS, ratios, strict=True))
+
+
+def _pull(
+    labels: Counter[str | None],
+    total: Counter[str | None],
+    need: Mapping[str | None, float],
+    target: Mapping[str | None, float],
+) -> float:
+    """How much a split lacks these labels; rare ones weigh more."""
+    weight = sum(count / total[label] for label, count in labels.items()) or 1.0
+    return sum(c / total[label] * need[label] / target[label] for label, c in labels.items()) / weight
+
+
+def quotas(count: int, ratios: Ratios) -> dict[str, int]:
+    """Dialogues per split by largest remainder; at least one each from three dialogues on."""
+    exact = {name: ratio * count for name, ratio in _named(ratios)}
+    quota = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(SPLITS, key=lambda name: quota[name] - exact[name])
+    for name in by_remainder[: count - sum(quota.values())]:
+        quota[name] += 1
+    for name in ("test", "validation", "train")[: count if count < len(SPLITS) else None]:
+        if quota[name] == 0 and max(quota.values()) > 1:
+            quota[max(SPLITS, key=lambda other: quota[other])] -= 1
+            quota[name] = 1
+    return quota
+
+
+def _groups(dialogues: Sequence[Dialogue], same_split: Mapping[str, str]) -> list[list[Dialogue]]:
+    present = {dialogue.dialogue_id for dialogue in dialogues}
+
+    def head(dialogue_id: str) -> str:
+        while same_split.get(dialogue_id) in present:
+            dialogue_id = same_split[dialogue_id]
+        return dialogue_id
+
+    groups: dict[str, list[Dialogue]] = defaultdict(list)
+    for dialogue in sorted(dialogues, key=lambda dialogue: dialogue.dialogue_id):
+        groups[head(dialogue.dialogue_id)].append(dialogue)
+    return list(groups.values())
+
+
+def _fill_empty(placed: dict[int, str], sizes: list[int]) -> None:
+    """Large groups may use up the room of a split: give it the smallest group of the fullest one."""
+    while len(placed) >= len(SPLITS) and (empty := set(SPLITS) - set(placed.values())):
+        groups_of = Counter(placed.values())
+        fullest = max(SPLITS, key=lambda name: groups_of[name])
+        smallest = min((n for n, name in placed.items() if name == fullest), key=lambda n: (sizes[n], n))
+        placed[smallest] = sorted(empty)[0]
