@@ -52,9 +52,7 @@ def curate(
 
 def _say(report: dict[str, Any], out: Path) -> None:
     config, kept, given = report["config"], report["kept"], report["input"]
-    typer.echo(
-        f"{config}: kept {kept['dialogues']} of {given['dialogues']} dialogues -> {out / config}.jsonl"
-    )
+    typer.echo(f"{config}: kept {kept['dialogues']} of {given['dialogues']} dialogues -> {out / config}.jsonl")
     sizes = ", ".join(f"{name} {size['dialogues']}" for name, size in report["splits"].items())
     typer.echo(f"  splits   {sizes}")
     for reason, count in report["dropped"].items():

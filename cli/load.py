@@ -13,9 +13,7 @@ def load(
     data_dir: Annotated[Path | None, typer.Option(help="Folder with benchmark files.")] = None,
     variant: Annotated[str | None, typer.Option(help="Published form: small, official, 9way, ...")] = None,
     revision: Annotated[str | None, typer.Option(help="Tag or commit of a Hub repo.")] = None,
-    label_map: Annotated[
-        str | None, typer.Option(help="sentiment3, core4, core5, wide, feeling_wheel9")
-    ] = None,
+    label_map: Annotated[str | None, typer.Option(help="sentiment3, core4, core5, wide, feeling_wheel9")] = None,
     verify: Annotated[str, typer.Option(help="full or off")] = "full",
     to: Annotated[str | None, typer.Option(help="Export: jsonl, csv, parquet or convokit.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the export.")] = None,
@@ -37,11 +35,7 @@ def load(
             f"{facts['speakers']:>5} speakers {facts['words_per_utterance']:6.2f} words each"
         )
         total = max(sum(facts["labels"].values()), 1)
-        typer.echo(
-            "           " + "  ".join(f"{k} {n} ({n / total:.0%})" for k, n in facts["labels"].items())
-        )
+        typer.echo("           " + "  ".join(f"{k} {n} ({n / total:.0%})" for k, n in facts["labels"].items()))
     if to:
-        folder = export(
-            splits, to, out or Path(f"{name.replace('/', '_').replace(':', '-').strip('.')}-{to}")
-        )
+        folder = export(splits, to, out or Path(f"{name.replace('/', '_').replace(':', '-').strip('.')}-{to}"))
         typer.echo(f"Exported to {folder}")

@@ -16,7 +16,9 @@ from typing import Annotated
 
 import typer
 
+from erc_synth.cli.curate import curate
 from erc_synth.cli.doctor import doctor
+from erc_synth.cli.generate import generate, parse, replay
 from erc_synth.cli.load import load
 
 app = typer.Typer(
@@ -25,6 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("generate")(generate)
+app.command("parse")(parse)
+app.command("replay")(replay)
+app.command("curate")(curate)
 app.command("load")(load)
 app.command("doctor")(doctor)
 

@@ -108,9 +108,7 @@ def curate_runs(
         written.add(run.config)
         splits = run.splits if recipe_splits else options.splits
         wanted = replace(options, language=options.language and run.language, cast=run.cast, splits=splits)
-        curated = curation.curate(
-            run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts()
-        )
+        curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts())
         report = curated.report(recipe=run.config, generator=run.generator)
         write_curated(curated, report, out)
         yield curated, report
@@ -118,14 +116,10 @@ def curate_runs(
 
 def write_curated(curated: curation.Curated, report: dict[str, Any], out: Path) -> None:
     """Write the three files of a config; the dialogues last, as they make the set complete."""
-    dropped = (
-        {"reason": drop.reason, "detail": drop.detail, **drop.dialogue.to_json()} for drop in curated.dropped
-    )
+    dropped = ({"reason": drop.reason, "detail": drop.detail, **drop.dialogue.to_json()} for drop in curated.dropped)
     kept = ({**d.to_json(), "split": curated.split_of[d.dialogue_id]} for d in curated.kept)
     write_whole(out / f"{curated.config}.dropped.jsonl", _json_lines(dropped))
-    write_whole(
-        out / f"{curated.config}.curation.json", [json.dumps(report, indent=1, ensure_ascii=False), "\n"]
-    )
+    write_whole(out / f"{curated.config}.curation.json", [json.dumps(report, indent=1, ensure_ascii=False), "\n"])
     write_whole(out / f"{curated.config}.jsonl", _json_lines(kept))
 
 

@@ -80,9 +80,7 @@ class Options:
         if self.drop_leaks not in ("test", "any"):
             raise ErcSynthError(f"drop_leaks={self.drop_leaks!r} is unknown.", hint="Use test or any.")
         if self.size is not None and self.size < 1:
-            raise ErcSynthError(
-                f"The size {self.size} is not positive.", hint="Leave --size out to keep all."
-            )
+            raise ErcSynthError(f"The size {self.size} is not positive.", hint="Leave --size out to keep all.")
         object.__setattr__(self, "splits", splitting.check_ratios(self.splits))
 
     def to_json(self) -> dict[str, Any]:
@@ -208,9 +206,7 @@ def curate(
             passed.append(dialogue)
         else:
             dropped.append(drop)
-    kept, surplus = (
-        (passed, []) if "surplus" in options.keep else splitting.trim(passed, options.size, options.seed)
-    )
+    kept, surplus = (passed, []) if "surplus" in options.keep else splitting.trim(passed, options.size, options.seed)
     dropped += [Dropped(dialogue, "surplus", f"size {options.size}") for dialogue in surplus]
     if not kept:
         raise ErcSynthError(

@@ -188,9 +188,7 @@ def leak_table(
     return table
 
 
-def shared_line_share(
-    lines_of: Sequence[Dialogue], others: Sequence[Dialogue], least_words: int = 5
-) -> float:
+def shared_line_share(lines_of: Sequence[Dialogue], others: Sequence[Dialogue], least_words: int = 5) -> float:
     """Share (0..1) of the lines of `least_words` and more words that occur in the other dialogues.
 
     Raises:

@@ -83,19 +83,17 @@ def local_files(spec: DatasetSpec, folder: Path) -> dict[str, Path] | None:
     return found
 
 
-class BenchmarkConfig(datasets.BuilderConfig):  # type: ignore[misc]
+class BenchmarkConfig(datasets.BuilderConfig):
     """Builder configuration: the corpus, its local files (if any), and whether counts are checked."""
 
-    def __init__(
-        self, *, spec: DatasetSpec, paths: dict[str, Path] | None, verify: str, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, spec: DatasetSpec, paths: dict[str, Path] | None, verify: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
         self.paths = paths
         self.verify = verify
 
 
-class Benchmark(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
+class Benchmark(datasets.GeneratorBasedBuilder):
     """One benchmark corpus as utterance rows."""
 
     BUILDER_CONFIG_CLASS = BenchmarkConfig
@@ -170,9 +168,7 @@ def _content_hash(spec: DatasetSpec, paths: Mapping[str, Path] | None) -> str:
     return digest.hexdigest()
 
 
-def builder(
-    spec: DatasetSpec, folder: Path | None, *, verify: str = "full", cache_dir: str | None = None
-) -> Benchmark:
+def builder(spec: DatasetSpec, folder: Path | None, *, verify: str = "full", cache_dir: str | None = None) -> Benchmark:
     """The builder of a corpus from a folder, or from its download address when there is none.
 
     Raises:

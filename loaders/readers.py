@@ -26,9 +26,9 @@ Reader = Callable[[Path, str, LabelSet, Mapping[str, str]], Iterator[Dialogue]]
 JOINT = " & "  # joint speakers: ["Chandler Bing", "Ross Geller"] -> "Chandler Bing & Ross Geller"
 
 # Old MELD files hold cp1252 bytes as C1 code points (U+0092 for an apostrophe).
-C1_REPAIR = {
-    code: bytes([code]).decode("cp1252", errors="ignore") or chr(code) for code in range(0x80, 0xA0)
-} | {0xA0: " "}
+C1_REPAIR = {code: bytes([code]).decode("cp1252", errors="ignore") or chr(code) for code in range(0x80, 0xA0)} | {
+    0xA0: " "
+}
 
 # Twelve dialogues that COSMIC, CoMPM, EmoOne and InstructERC hold out; session 5 is the test set.
 IEMOCAP_VALIDATION = frozenset(
@@ -178,10 +178,7 @@ def emotionlines(path: Path, split: str, labels: LabelSet, _: Mapping[str, str])
         for number, turns in enumerate(_json(path, list)):
             yield Dialogue(
                 f"emotionlines_{split}_{number}",
-                tuple(
-                    Utterance(t["speaker"], t["utterance"], _labelled(path, 0, t["emotion"], labels))
-                    for t in turns
-                ),
+                tuple(Utterance(t["speaker"], t["utterance"], _labelled(path, 0, t["emotion"], labels)) for t in turns),
             )
 
     return _keyed(path, dialogues())
@@ -231,9 +228,7 @@ def _iemocap_split(dialogue: str) -> str:
     return "validation" if dialogue in IEMOCAP_VALIDATION else "train"
 
 
-def _iemocap_turns(
-    path: Path, emotions: Mapping[str, str], labels: LabelSet, *, keep: bool
-) -> tuple[Utterance, ...]:
+def _iemocap_turns(path: Path, emotions: Mapping[str, str], labels: LabelSet, *, keep: bool) -> tuple[Utterance, ...]:
     turns = []
     seen: set[str] = set()
     for number, line in enumerate(_text(path).splitlines(), start=1):

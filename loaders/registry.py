@@ -156,7 +156,7 @@ def _load_repo(
     if not local and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise ErcSynthError(
             f"Unknown data set {name!r}.",
-            hint=f"Use one of {', '.join(BENCHMARKS)}, an existing repo folder, or a Hub id like org/erc-synth.",
+            hint=f"Known: {', '.join(BENCHMARKS)}, a repo folder that exists, a Hub id like org/name.",
         )
     if local:
         name = str(folder)
@@ -187,10 +187,7 @@ def _folder_cache(folder: Path, cache_dir: str | None) -> str:
     """
     import datasets
 
-    state = [
-        (str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns)
-        for p in folder.rglob("*.parquet")
-    ]
+    state = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*.parquet")]
     key = hashlib.sha256(json.dumps([str(folder.resolve()), sorted(state)]).encode()).hexdigest()[:16]
     return str(Path(cache_dir or datasets.config.HF_DATASETS_CACHE) / f"erc-synth-{key}")
 
@@ -201,9 +198,7 @@ def _check_repo(name: str, loaded: DatasetDict) -> None:
     for split, rows in loaded.items():
         missing = [column for column in features(label_set_of(rows)) if column not in rows.column_names]
         if missing:
-            raise ErcSynthError(
-                f"{name} ({split}) lacks the columns {missing}.", hint="Is it an ERC data set?"
-            )
+            raise ErcSynthError(f"{name} ({split}) lacks the columns {missing}.", hint="Is it an ERC data set?")
         for dialogue_id in rows.unique("dialogue_id"):
             if dialogue_id in seen:
                 raise ErcSynthError(
@@ -271,9 +266,7 @@ def map_labels(dataset: Dataset, map_name: str) -> tuple[Dataset, dict[str, int]
     common, pairs = label_map(map_name, labels)
     table = [common.index(pairs.get(label)) for label in labels.labels]
     emotions = dataset.with_format(None)["emotion"]
-    dropped = Counter(
-        labels.labels[e] for e in emotions if e not in (UNLABELLED, None) and table[e] == UNLABELLED
-    )
+    dropped = Counter(labels.labels[e] for e in emotions if e not in (UNLABELLED, None) and table[e] == UNLABELLED)
     mapped = [UNLABELLED if e in (UNLABELLED, None) else table[e] for e in emotions]
     keep = [c for c in ("dialogue_id", "utterance_id", "speaker", "text") if c in dataset.column_names]
     columns = {name: dataset.with_format(None)[name] for name in keep}

@@ -101,18 +101,14 @@ class Dialogue:
         """Plain dict for one line of a curated JSONL file."""
         return {
             "dialogue_id": self.dialogue_id,
-            "utterances": [
-                {"speaker": u.speaker, "text": u.text, "emotion": u.emotion} for u in self.utterances
-            ],
+            "utterances": [{"speaker": u.speaker, "text": u.text, "emotion": u.emotion} for u in self.utterances],
             **{column: getattr(self, column) for column in PROVENANCE_COLUMNS},
         }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Dialogue:
         """Inverse of `to_json`; other keys of the record (`split`, ...) are left to the caller."""
-        turns = tuple(
-            Utterance(turn["speaker"], turn["text"], turn["emotion"]) for turn in record["utterances"]
-        )
+        turns = tuple(Utterance(turn["speaker"], turn["text"], turn["emotion"]) for turn in record["utterances"])
         provenance = {column: record.get(column) for column in PROVENANCE_COLUMNS}
         return cls(record["dialogue_id"], turns, **provenance)
 
@@ -137,9 +133,7 @@ def label_set(name: str) -> LabelSet:
     try:
         entry = _labels_file()["sets"][name]
     except KeyError:
-        raise ErcSynthError(
-            f"Unknown label set {name!r}.", hint=f"Known: {', '.join(label_set_names())}."
-        ) from None
+        raise ErcSynthError(f"Unknown label set {name!r}.", hint=f"Known: {', '.join(label_set_names())}.") from None
     sentiment = {label: group for group, members in entry.get("sentiment", {}).items() for label in members}
     return LabelSet(name, tuple(entry["labels"]), sentiment)
 

@@ -19,9 +19,7 @@ def _verbs():
     listing = subprocess.run(
         [sys.executable, "-m", "erc_synth.cli.main", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    return [
-        line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()[:1].isalpha()
-    ]
+    return [line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()[:1].isalpha()]
 
 
 def test_importing_the_command_line_imports_nothing_heavy():
@@ -75,9 +73,7 @@ def test_interrupt_exits_with_130():
         "import sys, time\nfrom erc_synth.cli.main import guarded\n"
         "print('ready', flush=True)\nsys.exit(guarded(lambda: time.sleep(60)))"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     child.stdout.readline()
     time.sleep(0.1)
     child.send_signal(signal.SIGINT)

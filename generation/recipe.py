@@ -1,0 +1,275 @@
+"""Recipes and model profiles: TOML files to frozen values.
+
+Input: a recipe name (`recipes/<name>.toml`) or a path to a user's own file; a profile name.
+Output: `Recipe`, `Profile`. A new label set, cast or language is a new TOML file and no code.
+Unknown keys, repeated labels or numbers and unknown placeholders are refused with their line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+import tomllib
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import LabelSet, label_set, label_set_names
+
+RECIPE_NAMES = tuple(
+    f"{benchmark}_{kind}" for benchmark in ("meld", "emorynlp", "iemocap") for kind in ("natural", "balanced")
+)
+PLACEHOLDERS = {
+    "task": {"cast", "ending"},
+    "natural_ending": set(),
+    "balanced_ending": {"emotion"},
+    "labelling": {"labels"},
+    "structure": {"speaker", "utterance", "number"},
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Prompt(_Strict):
+    task: str
+    natural_ending: str = ""
+    balanced_ending: str = ""
+    labelling: str
+    structure: str
+
+
+class _Markers(_Strict):
+    speaker: str = Field("Speaker", min_length=1)
+    utterance: str = Field("Utterance", min_length=1)
+    number: str = Field("Number", min_length=1)
+
+
+class _Speakers(_Strict):
+    names: list[str] = Field(min_length=2)
+    closed: bool = False
+
+
+class _Turns(_Strict):
+    min: int = Field(6, ge=2)
+    max: int = Field(12, ge=2)
+
+
+class _Sampling(_Strict):
+    temperature: float = Field(0.7, gt=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    top_k: int = Field(100, ge=0)
+    typical_p: float = Field(0.95, gt=0, le=1)
+    repetition_penalty: float = Field(1.0, gt=0)
+    max_new_tokens: int = Field(1024, ge=1)
+
+
+class _Splits(_Strict):
+    train: float = Field(0.8, gt=0)
+    validation: float = Field(0.1, gt=0)
+    test: float = Field(0.1, gt=0)
+
+
+class _RecipeFile(_Strict):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    label_set: str
+    kind: Literal["natural", "balanced"]
+    language: str = "en"
+    dialogues: int = Field(ge=1)
+    balance: Literal["round-robin", "adaptive"] = "round-robin"
+    prompt: _Prompt
+    markers: _Markers = _Markers()
+    numbers: dict[str, int]
+    speakers: _Speakers
+    turns: _Turns = _Turns()
+    sampling: _Sampling = _Sampling()
+    splits: _Splits = _Splits()
+
+
+@dataclass(frozen=True, slots=True)
+class LineFormat:
+    """The one specification of a dialogue line: prompt sentence 3, grammar and parser come from it."""
+
+    speaker: str
+    utterance: str
+    number: str
+    names: tuple[str, ...]
+    numbers: tuple[tuple[str, int], ...]  # (label, number), in the order of the file
+    min_turns: int = 2
+    max_turns: int = 12
+
+    def line(self, speaker: str, text: str, label: str) -> str:
+        """One line as the prompt asks for it."""
+        return f"{self.speaker}: {speaker} {self.utterance}: {text} {self.number}: {dict(self.numbers)[label]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to ask a model for (paper section 3). `source` is the TOML text it was read from."""
+
+    name: str
+    label_set: str
+    kind: str
+    language: str
+    dialogues: int
+    balance: str
+    prompt: dict[str, str]
+    format: LineFormat
+    closed_cast: bool
+    sampling: dict[str, float]
+    splits: dict[str, float]
+    source: str = field(repr=False)
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set: a named one, or the file's own labels in their number order."""
+        if self.label_set in label_set_names():
+            return label_set(self.label_set)
+        return LabelSet(self.label_set, tuple(label for label, _ in self.format.numbers))
+
+    @property
+    def balanced(self) -> bool:
+        """True when each dialogue is asked to express a named emotion."""
+        return self.kind == "balanced"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that shapes a dialogue; the number of dialogues and the splits do not."""
+        shape = asdict(self)
+        for key in ("dialogues", "splits", "source"):
+            del shape[key]
+        return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_recipe(name: str) -> Recipe:
+    """Recipe of a name or a path to a TOML file.
+
+    Raises:
+        ErcSynthError: Unknown name, unreadable file, wrong or missing key (with its line).
+    """
+    shipped = files("erc_synth.generation").joinpath("recipes", f"{name}.toml")
+    if name in RECIPE_NAMES:
+        return recipe_from_text(shipped.read_text("utf-8"), f"{name}.toml")
+    path = Path(name)
+    if not path.is_file():
+        raise ErcSynthError(
+            f"Unknown recipe {name!r}.",
+            hint=f"Known: {', '.join(RECIPE_NAMES)}, all, or a path to a TOML file.",
+        )
+    return recipe_from_text(path.read_text("utf-8"), str(path))
+
+
+def recipe_from_text(text: str, where: str) -> Recipe:
+    """Recipe of TOML text; `where` names it in errors."""
+    try:
+        parsed = _RecipeFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ErcSynthError(f"{where}: not valid TOML: {error}.") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        keys = [str(part) for part in problem["loc"]]
+        raise _refused(where, text, keys, problem["msg"]) from error
+    _check(parsed, where, text)
+    markers, numbers = parsed.markers, tuple(parsed.numbers.items())
+    return Recipe(
+        name=parsed.name,
+        label_set=parsed.label_set,
+        kind=parsed.kind,
+        language=parsed.language,
+        dialogues=parsed.dialogues,
+        balance=parsed.balance,
+        prompt=parsed.prompt.model_dump(),
+        format=LineFormat(
+            markers.speaker, markers.utterance, markers.number, tuple(parsed.speakers.names), numbers,
+            parsed.turns.min, parsed.turns.max,
+        ),
+        closed_cast=parsed.speakers.closed,
+        sampling=parsed.sampling.model_dump(),
+        splits=parsed.splits.model_dump(),
+        source=text,
+    )  # fmt: skip
+
+
+def _refused(where: str, text: str, keys: list[str], message: str) -> ErcSynthError:
+    line = _line_of(text, keys)
+    place = f"{where}, line {line}" if line else where
+    return ErcSynthError(f"{place}: {'.'.join(keys)}: {message}.", hint="See generation/recipes for the form.")
+
+
+def _line_of(text: str, keys: list[str]) -> int:
+    """Line of the last key that can be found in its table; 0 when none."""
+    table, found = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            table = stripped.strip("[]").split("#")[0].strip().rstrip("]")
+            if keys and table == keys[0]:
+                found = found or number
+        key = stripped.split("=")[0].strip().strip('"')
+        if "=" in stripped and key == keys[-1] and table == ".".join(keys[:-1]):
+            return number
+    return found
+
+
+def _check(parsed: _RecipeFile, where: str, text: str) -> None:
+    numbers = list(parsed.numbers.values())
+    repeated = [label for label, n in parsed.numbers.items() if numbers.count(n) > 1]
+    if repeated:
+        raise _refused(where, text, ["numbers", repeated[-1]], "its number is given twice")
+    if len(numbers) < 2:
+        raise _refused(where, text, ["numbers"], "at least two labels are needed")
+    if parsed.label_set in label_set_names() and set(parsed.numbers) != set(label_set(parsed.label_set).labels):
+        odd = set(parsed.numbers) ^ set(label_set(parsed.label_set).labels)
+        raise _refused(where, text, ["numbers"], f"labels differ from the set {parsed.label_set}: {sorted(odd)}")
+    if len(set(parsed.speakers.names)) != len(parsed.speakers.names):
+        raise _refused(where, text, ["speakers", "names"], "a name is given twice")
+    if parsed.turns.min > parsed.turns.max:
+        raise _refused(where, text, ["turns", "min"], "min is above max")
+    for key, allowed in PLACEHOLDERS.items():
+        try:
+            used = {name for _, name, _, _ in string.Formatter().parse(getattr(parsed.prompt, key)) if name is not None}
+        except ValueError as error:
+            raise _refused(where, text, ["prompt", key], str(error)) from error
+        if not used <= allowed:
+            names = ", ".join(f"{{{name}}}" for name in sorted(used - allowed))
+            raise _refused(where, text, ["prompt", key], f"unknown placeholder {names}")
+    if parsed.kind == "balanced" and "{emotion}" not in parsed.prompt.balanced_ending:
+        raise _refused(where, text, ["prompt", "balanced_ending"], "a balanced recipe names {emotion} there")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A model: identity, prompt template, licence of its outputs, embedded weights if any."""
+
+    name: str
+    id: str
+    template: str
+    licence: dict[str, str]
+    context: int = 4096
+    embedded: bool = False
+    few_shot: int = 0
+    constrain: bool = False
+    sampling: dict[str, float] = field(default_factory=dict)
+    wheel: list[str] = field(default_factory=list)
+    install: str = ""
+    hub: list[str] = field(default_factory=list)
+    sha256: str = ""
+
+
+@cache
+def _profiles() -> dict[str, Any]:
+    return tomllib.loads(files("erc_synth.generation").joinpath("data", "profiles.toml").read_text("utf-8"))
+
+
+def load_profile(name: str) -> Profile:
+    """Model profile of `data/profiles.toml`."""
+    if name not in _profiles():
+        raise ErcSynthError(f"Unknown model profile {name!r}.", hint=f"Known: {', '.join(_profiles())}.")
+    return Profile(name=name, **_profiles()[name])
