@@ -120,8 +120,8 @@ def heaps(sample: Lines) -> float:
 def self_bleu(sample: Lines) -> float:
     """Mean BLEU-4 of each line against all others (Zhu et al. 2018), on at most `SELF_BLEU_LINES` lines.
 
-    Counts are clipped by the greatest count in any other line; orders without a match count half a match
-    (Chen and Cherry 2014, method 1 in spirit). The two greatest counts of each n-gram are kept, so the cost
+    Counts are clipped by the greatest count in any other line; an order without a match counts
+    half a match, so that the logarithm exists. The two greatest counts of each n-gram are kept, so the cost
     is linear in the lines instead of quadratic.
     """
     texts = [line for line in sample if len(line) >= SELF_BLEU_ORDER][:SELF_BLEU_LINES]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def transition_counts(dialogues: Sequence[Dialogue], name: Name = str) -> Counte
     pairs: Counter[str] = Counter()
     for dialogue in dialogues:
         labels = [name(turn.emotion) for turn in dialogue.utterances if turn.emotion is not None]
-        pairs.update(f"{first} > {second}" for first, second in zip(labels, labels[1:], strict=False))
+        pairs.update(f"{first} > {second}" for first, second in pairwise(labels))
     return pairs
 
 
@@ -76,7 +77,8 @@ def sample_lines(dialogues: Sequence[Dialogue], size: int, seed: int) -> tuple[l
     """At most `size` texts of randomly ordered whole dialogues, and the number of each one's dialogue."""
     order = list(range(len(dialogues)))
     random.Random(f"lines {seed}").shuffle(order)
-    texts, owners = [], []
+    texts: list[str] = []
+    owners: list[int] = []
     for number in order:
         for turn in dialogues[number].utterances:
             if len(texts) == size:
@@ -180,8 +182,8 @@ def _covered(points: NDArray[np.float32], manifold: NDArray[np.float32]) -> NDAr
     inside = _squared(manifold, manifold)
     order = min(NEIGHBOURS, len(manifold) - 1)  # position 0 is the point itself
     radii = np.partition(inside, order, axis=1)[:, order]
-    covered: NDArray[np.bool_] = (_squared(points, manifold) <= radii[None, :] + 1e-6).any(axis=1)
-    return covered
+    reached = _squared(points, manifold) <= radii[None, :] + 1e-6
+    return np.asarray(reached.any(axis=1), dtype=np.bool_)
 
 
 def _squared(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:

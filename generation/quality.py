@@ -1,0 +1,384 @@
+"""Quality of a data set, with figures: new, diverse, like the real, rightly labelled, balanced?
+
+Purpose: evidence about the data before anybody trains on it; for curated sets, repos and benchmarks alike.
+Input: a `Subject` and, if wanted, a reference `Subject`, the benchmarks, a sentence encoder.
+Output: the content of `quality.json` (`measure_quality`) and its table (`table`).
+Not covered: usefulness for training (TSTR is measured by training), people's judgement (`sheet`).
+
+`quality.json` (schema_version 1): `dataset`, `reference` (name or null), `seed`, `size` and
+`reference_size` {dialogues, utterances, words}, `equal_words`, `measures` [{group, name, value, low, high,
+reference {value, low, high} or null, reading}], `label_counts`, `label_agreement` (null or {judge_trained_on, over,
+kappa_by_label, ceiling_by_label}), `doubtful_labels` [{dialogue_id, utterance_id, given, likelier}],
+`leaks` (as in curation.json, with `shared_lines`), `notes` [str]. A share is a fraction 0..1; intervals are 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from erc_synth.generation import diversity, label_check, likeness
+from erc_synth.generation.diversity import Estimate
+from erc_synth.generation.leaks import LeakIndex, leak_table, shared_line_share
+from erc_synth.generation.wording import lines
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import Dialogue, LabelSet
+
+ENCODED_LINES = 1000
+JUDGE_LINES = 4000
+DOUBTFUL_SHOWN = 20
+READINGS = {
+    "turns per dialogue": "",
+    "speakers per dialogue": "",
+    "words per utterance": "",
+    "label entropy": "1 = balanced",
+    "distinct-1": "higher = more diverse",
+    "distinct-2": "higher = more diverse",
+    "distinct-3": "higher = more diverse",
+    "compression ratio": "lower = more diverse",
+    "self-BLEU": "lower = more diverse",
+    "vocabulary": "higher = more diverse",
+    "Heaps exponent": "higher = vocabulary keeps growing",
+    "label divergence": "0 = same distribution",
+    "label transition divergence": "0 = same distribution",
+    "two-sample accuracy": "0.5 = cannot be told apart",
+    "precision": "1 = all inside the real region",
+    "recall": "1 = covers all of the real region",
+    "label agreement (kappa)": "reference = the judge's ceiling on real test data",
+    "doubtful labels": "share by confident learning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A data set to be measured.
+
+    Attributes:
+        name: As it was asked for.
+        splits: Split -> dialogues.
+        labels: Its label set.
+    """
+
+    name: str
+    splits: Mapping[str, Sequence[Dialogue]]
+    labels: LabelSet
+
+    @property
+    def dialogues(self) -> list[Dialogue]:
+        """All dialogues that have a turn, split after split."""
+        return [dialogue for split in self.splits.values() for dialogue in split if dialogue.utterances]
+
+
+def measure_quality(
+    subject: Subject,
+    reference: Subject | None = None,
+    *,
+    benchmarks: Mapping[str, Sequence[Dialogue]] | None = None,
+    encode: likeness.Encode | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Measure everything that the given inputs allow; what is left out is said in ``notes``.
+
+    Args:
+        subject: The data set.
+        reference: Real data to compare with.
+        benchmarks: ``<benchmark>/<split>`` -> dialogues, for the leak check.
+        encode: Sentence encoder; ``None`` leaves out what needs one.
+        seed: Of every draw.
+        say: Told the name of each step when it starts.
+
+    Raises:
+        ErcSynthError: The set is empty or has no word.
+    """
+    for checked in (subject, *([reference] if reference else [])):
+        if not any(word for dialogue in checked.dialogues for word in lines(dialogue)):
+            raise ErcSynthError(f"{checked.name} has no text to measure.", hint="Check the file or the split.")
+    work = _Work(subject, reference, encode, seed)
+    say("shape and labels")
+    work.shape()
+    say("wording")
+    work.wording()
+    if encode is None:
+        work.notes.append("No sentence encoder: two-sample test, precision, recall and label check left out.")
+    else:
+        say("meaning (sentence encoder)")
+        work.meaning()
+        say("label check")
+        work.label_check()
+    say("leaks")
+    return work.content(_leaks(subject, benchmarks or {}))
+
+
+class _Work:
+    """Collects the measures of one subject."""
+
+    def __init__(self, subject: Subject, reference: Subject | None, encode: likeness.Encode | None, seed: int) -> None:
+        self.subject, self.reference, self.encode, self.seed = subject, reference, encode, seed
+        self.own = subject.dialogues
+        self.real = reference.dialogues if reference else []
+        self.measures: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.agreement: dict[str, Any] | None = None
+        self.doubtful: list[dict[str, Any]] = []
+        self.budget = 0
+
+    def add(self, group: str, name: str, own: Estimate, real: Estimate | None = None) -> None:
+        row = {"group": group, "name": name, **asdict(own), "reference": None if real is None else asdict(real)}
+        self.measures.append({**row, "reading": READINGS[name]})
+
+    def shape(self) -> None:
+        classes, real_classes = len(self.subject.labels), len(self.reference.labels) if self.reference else 0
+        plain: dict[str, Callable[[Sequence[Dialogue]], float]] = {
+            "turns per dialogue": lambda ds: float(np.mean([len(d) for d in ds])),
+            "speakers per dialogue": lambda ds: float(np.mean([_speakers(d) for d in ds])),
+            "words per utterance": _words_per_utterance,
+        }
+        for name, measure in plain.items():
+            self.add("shape", name, self._need(self.own, measure), self._estimate(self.real, measure))
+
+        def balance(ds: Sequence[Dialogue], classes: int) -> float:
+            return likeness.entropy(likeness.label_counts(ds), classes)
+
+        real = self._estimate(self.real, lambda ds: balance(ds, real_classes))
+        self.add("labels", "label entropy", self._need(self.own, lambda ds: balance(ds, classes)), real)
+        if not self.reference:
+            return
+        own_name, real_name, _ = _common_labels(self.subject.labels, self.reference.labels)
+        for title, count in (
+            ("label divergence", likeness.label_counts),
+            ("label transition divergence", likeness.transition_counts),
+        ):
+            theirs = count(self.real, real_name)
+            self.add("labels", title, self._need(self.own, _distance(count, own_name, theirs)),
+                     self._halves(count, real_name))  # fmt: skip
+
+    def _halves(self, count: Callable[..., Any], name: likeness.Name) -> Estimate:
+        """The distance between two halves of the reference: what chance alone gives."""
+        other = count(self.real[1::2], name)
+        return self._need(self.real[::2], lambda ds: likeness.divergence(count(ds, name), other))
+
+    def wording(self) -> None:
+        own, real = ([lines(d) for d in ds] for ds in (self.own, self.real))
+        self.budget = diversity.equal_words(own, *([real] if real else []))
+        theirs = diversity.diversity(real, self.budget, self.seed) if real else {}
+        for name, estimate in diversity.diversity(own, self.budget, self.seed).items():
+            self.add("wording", name, estimate, theirs.get(name))
+
+    def meaning(self) -> None:
+        if not self.reference or self.encode is None:
+            return
+        texts, owners = likeness.sample_lines(self.own, ENCODED_LINES, self.seed)
+        halves = [likeness.sample_lines(self.real[part::2], len(texts), self.seed) for part in (0, 1)]
+        size = min(len(texts), *(len(half[0]) for half in halves))
+        if min(len(set(o[:size])) for o in (owners, halves[0][1], halves[1][1])) < 2:
+            self.notes.append("Too few dialogues for the two-sample test.")
+            return
+        made, real, other = (self.encode(t[:size]) for t in (texts, halves[0][0], halves[1][0]))
+        by = (owners[:size], halves[0][1][:size])
+        real_by = (halves[1][1][:size], halves[0][1][:size])
+        self.add("meaning", "two-sample accuracy", likeness.two_sample(made, real, by, self.seed),
+                 likeness.two_sample(other, real, real_by, self.seed))  # fmt: skip
+        found = likeness.precision_recall(made, real, by, self.seed)
+        floor = likeness.precision_recall(other, real, real_by, self.seed)
+        for name, own_value, real_value in zip(("precision", "recall"), found, floor, strict=True):
+            self.add("meaning", name, own_value, real_value)
+        self.notes.append("Reference column of meaning and divergence: one half of the reference against the other.")
+
+    def label_check(self) -> None:
+        encode = self.encode
+        if encode is None:
+            return
+        own = _labelled(self.own, ENCODED_LINES, self.seed)
+        if not own.labels:
+            self.notes.append("No labels: no label check.")
+            return
+        vectors = encode(own.texts)
+        self._doubts(own, vectors)
+        if self.reference is None or self.reference.name == self.subject.name:
+            return
+        own_name, real_name, over = _common_labels(self.subject.labels, self.reference.labels)
+        train = _labelled(self.reference.splits.get("train", []), JUDGE_LINES, self.seed)
+        test = _labelled(self.reference.splits.get("test", []), ENCODED_LINES, self.seed)
+        if len({real_name(label) for label in train.labels}) < 2 or not test.labels:
+            self.notes.append(f"{self.reference.name} has no labelled train and test split: no agreement.")
+            return
+        judge = label_check.judge(encode(train.texts), [real_name(label) for label in train.labels], self.seed)
+        self._agreement(judge, own, vectors, own_name, test, encode(test.texts), real_name, over)
+
+    def _agreement(
+        self,
+        judge: Any,
+        own: _Labelled,
+        vectors: Any,
+        own_name: likeness.Name,
+        test: _Labelled,
+        test_vectors: Any,
+        real_name: likeness.Name,
+        over: tuple[str, ...],
+    ) -> None:
+        given = [own_name(label) for label in own.labels]
+        truth = [real_name(label) for label in test.labels]
+        said, ceiling = list(judge.predict(vectors)), list(judge.predict(test_vectors))
+        self.add("labels", "label agreement (kappa)", _kappa_estimate(given, said, own.owners, self.seed),
+                 _kappa_estimate(truth, ceiling, test.owners, self.seed))  # fmt: skip
+        self.agreement = {
+            "judge_trained_on": f"{self.reference.name}/train" if self.reference else "",
+            "over": list(over),
+            "kappa_by_label": label_check.kappa_by_label(given, said, over),
+            "ceiling_by_label": label_check.kappa_by_label(truth, ceiling, over),
+        }
+
+    def _doubts(self, own: _Labelled, vectors: Any) -> None:
+        doubts, examined = label_check.doubtful(vectors, own.labels, own.owners, self.seed)
+        if not examined:
+            self.notes.append("Too few lines of each label to look for doubtful labels.")
+            return
+        self.add("labels", "doubtful labels", Estimate(len(doubts) / examined))
+        self.doubtful = [
+            {
+                "dialogue_id": own.places[doubt.position][0],
+                "utterance_id": own.places[doubt.position][1],
+                "given": doubt.given,
+                "likelier": doubt.likelier,
+            }
+            for doubt in doubts[:DOUBTFUL_SHOWN]
+        ]
+
+    def _estimate(
+        self, dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float]
+    ) -> Estimate | None:
+        return likeness.resampled(dialogues, measure, self.seed) if dialogues else None
+
+    def _need(self, dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float]) -> Estimate:
+        return likeness.resampled(dialogues, measure, self.seed)
+
+    def content(self, leaks: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "dataset": self.subject.name,
+            "reference": self.reference.name if self.reference else None,
+            "seed": self.seed,
+            "size": _size(self.own),
+            "reference_size": _size(self.real) if self.reference else None,
+            "equal_words": self.budget,
+            "measures": self.measures,
+            "label_counts": dict(sorted(likeness.label_counts(self.own).items())),
+            "label_agreement": self.agreement,
+            "doubtful_labels": self.doubtful,
+            "leaks": leaks,
+            "notes": self.notes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """A sample of labelled lines; `owners` numbers their dialogues, `places` says where they stand."""
+
+    texts: list[str]
+    labels: list[str]
+    owners: list[int]
+    places: list[tuple[str, int]]
+
+
+def _labelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> _Labelled:
+    sample = _Labelled([], [], [], [])
+    chance = np.random.default_rng([seed, 2])
+    for number in chance.permutation(len(dialogues)):
+        for position, turn in enumerate(dialogues[number].utterances):
+            if turn.emotion is not None and len(sample.texts) < size:
+                sample.texts.append(turn.text)
+                sample.labels.append(turn.emotion)
+                sample.owners.append(int(number))
+                sample.places.append((dialogues[number].dialogue_id, position))
+    return sample
+
+
+def _common_labels(own: LabelSet, real: LabelSet) -> tuple[likeness.Name, likeness.Name, tuple[str, ...]]:
+    """How to name both sets' labels so that they compare: as they are, or by sentiment."""
+    if own.labels == real.labels:
+        return str, str, own.labels
+    return (
+        lambda label: own.sentiment.get(label, "other"),
+        lambda label: real.sentiment.get(label, "other"),
+        ("positive", "neutral", "negative"),
+    )
+
+
+def _distance(count: Callable[..., Any], name: likeness.Name, theirs: Any) -> Callable[[Sequence[Dialogue]], float]:
+    return lambda dialogues: likeness.divergence(count(dialogues, name), theirs)
+
+
+def _kappa_estimate(first: list[str], second: list[str], owners: list[int], seed: int) -> Estimate:
+    """Kappa with a bootstrap interval over dialogues."""
+    members: dict[int, list[int]] = {}
+    for position, owner in enumerate(owners):
+        members.setdefault(owner, []).append(position)
+    groups = list(members.values())
+    chance = np.random.default_rng([seed, 3])
+    draws = []
+    for _ in range(likeness.REPLICATES):
+        picked = [i for group in chance.integers(0, len(groups), len(groups)) for i in groups[group]]
+        draws.append(label_check.kappa([first[i] for i in picked], [second[i] for i in picked]))
+    return diversity.interval(draws, label_check.kappa(first, second))
+
+
+def _speakers(dialogue: Dialogue) -> int:
+    return len({turn.speaker for turn in dialogue.utterances})
+
+
+def _words_per_utterance(dialogues: Sequence[Dialogue]) -> float:
+    return sum(len(u.text.split()) for d in dialogues for u in d.utterances) / sum(map(len, dialogues))
+
+
+def _size(dialogues: Sequence[Dialogue]) -> dict[str, int]:
+    words = sum(len(line) for dialogue in dialogues for line in lines(dialogue))
+    return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues)), "words": words}
+
+
+def _leaks(subject: Subject, benchmarks: Mapping[str, Sequence[Dialogue]]) -> dict[str, Any]:
+    """The leak table of a set; a benchmark is not compared with itself."""
+    others = {s: ds for s, ds in benchmarks.items() if s.split("/")[0] != subject.name}
+    index = LeakIndex(others)
+    own = subject.dialogues
+    table: dict[str, Any] = leak_table(((index.hits(dialogue), False) for dialogue in own), others)
+    for source, dialogues in others.items():
+        try:
+            table[source]["shared_lines"] = shared_line_share(own, dialogues)
+        except ErcSynthError:  # no line of five words
+            table[source]["shared_lines"] = 0.0
+    return table
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The content of `quality.json` as plain text for a terminal."""
+    size = content["size"]
+    head = f"{content['dataset']}: {size['dialogues']} dialogues, {size['utterances']} utterances"
+    against = content["reference"]
+    rows = [head, f"wording at {content['equal_words']} words; intervals 95 %", ""]
+    rows.append(f"{'measure':<30}{'value':>26}{against or '':>26}  reading")
+    for measure in content["measures"]:
+        real = measure["reference"]
+        rows.append(f"{measure['name']:<30}{_cell(measure):>26}{_cell(real) if real else '':>26}  {measure['reading']}")
+    if agreement := content["label_agreement"]:
+        rows += ["", f"{'kappa by label':<30}{'value':>26}{'ceiling':>26}"]
+        for label in agreement["over"]:
+            pair = (agreement[key].get(label) for key in ("kappa_by_label", "ceiling_by_label"))
+            rows.append(f"  {label:<28}" + "".join(f"{'-' if v is None else format(v, '.2f'):>26}" for v in pair))
+    rows += ["", f"{'leaks (dialogues that hit)':<30}{'exact':>8}{'8-gram':>8}{'near':>8}{'lines of 5+ words':>20}"]
+    for source, row in content["leaks"].items():
+        counts = "".join(f"{row[kind]:>8}" for kind in ("exact", "ngram8", "near_duplicate"))
+        shared = f"{row.get('shared_lines', 0):>19.1%}"
+        rows.append(f"  {source:<28}{counts + ' ' + shared if row['checked'] else '   not checked'}")
+    return "\n".join([*rows, "", *content["notes"]]).rstrip()
+
+
+def _cell(estimate: Mapping[str, Any]) -> str:
+    digits = 3 if abs(estimate["value"]) < 10 else 1 if abs(estimate["value"]) < 1000 else 0
+    value = f"{estimate['value']:.{digits}f}"
+    if estimate["low"] is None:
+        return value
+    return f"{value} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
