@@ -31,6 +31,7 @@ app.command("generate")(generate)
 app.command("parse")(parse)
 app.command("replay")(replay)
 app.command("curate")(curate)
+app.command("curate")(curate)
 app.command("load")(load)
 app.command("doctor")(doctor)
 
