@@ -20,6 +20,7 @@ from erc_synth.cli.curate import curate
 from erc_synth.cli.doctor import doctor
 from erc_synth.cli.generate import generate, parse, replay
 from erc_synth.cli.load import load
+from erc_synth.cli.quality import app as quality
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,7 @@ app.command("generate")(generate)
 app.command("parse")(parse)
 app.command("replay")(replay)
 app.command("curate")(curate)
+app.add_typer(quality, name="quality")
 app.command("curate")(curate)
 app.command("load")(load)
 app.command("doctor")(doctor)

@@ -60,11 +60,13 @@ class Subject:
         name: As it was asked for.
         splits: Split -> dialogues.
         labels: Its label set.
+        curated: True when it was read from a curated file.
     """
 
     name: str
     splits: Mapping[str, Sequence[Dialogue]]
     labels: LabelSet
+    curated: bool = False
 
     @property
     def dialogues(self) -> list[Dialogue]:
@@ -197,7 +199,8 @@ class _Work:
             self.notes.append("No labels: no label check.")
             return
         vectors = encode(own.texts)
-        self._doubts(own, vectors)
+        real = _labelled(self.real, ENCODED_LINES, self.seed)
+        self._doubts(own, vectors, real, encode(real.texts) if real.texts else None)
         if self.reference is None or self.reference.name == self.subject.name:
             return
         own_name, real_name, over = _common_labels(self.subject.labels, self.reference.labels)
@@ -232,12 +235,17 @@ class _Work:
             "ceiling_by_label": label_check.kappa_by_label(truth, ceiling, over),
         }
 
-    def _doubts(self, own: _Labelled, vectors: Any) -> None:
+    def _doubts(self, own: _Labelled, vectors: Any, real: _Labelled, real_vectors: Any) -> None:
         doubts, examined = label_check.doubtful(vectors, own.labels, own.owners, self.seed)
         if not examined:
             self.notes.append("Too few lines of each label to look for doubtful labels.")
             return
-        self.add("labels", "doubtful labels", Estimate(len(doubts) / examined))
+        theirs = None
+        if real_vectors is not None:
+            real_doubts, real_examined = label_check.doubtful(real_vectors, real.labels, real.owners, self.seed)
+            theirs = Estimate(len(real_doubts) / real_examined) if real_examined else None
+        self.add("labels", "doubtful labels", Estimate(len(doubts) / examined), theirs)
+        self.notes.append("Doubtful labels: one line alone says little, so compare with the reference's share.")
         self.doubtful = [
             {
                 "dialogue_id": own.places[doubt.position][0],

@@ -1,0 +1,125 @@
+"""`erc-synth quality DATASET`, `quality sheet DATASET`, `quality score-sheet ANSWERS`.
+
+Output: a table on standard output and a JSON file. Not covered: the measures (`generation.quality`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from erc_synth.generation.quality import Subject
+
+
+class _MeasureByDefault(TyperGroup):
+    """`quality NAME` means `quality measure NAME`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["measure", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_MeasureByDefault,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Measure a data set: `quality DATASET`. Print a blind sheet for people, score it.",
+)
+
+DATASET = typer.Argument(help="A curated config, its .jsonl file, a benchmark, or a repo (folder or Hub id).")
+CURATED = typer.Option(help="Folder with curated files.")
+DATA_DIR = typer.Option(help="Folder with meld/, emorynlp/, iemocap/.")
+
+
+@app.command("measure")
+def measure(
+    dataset: Annotated[str, DATASET],
+    against: Annotated[
+        str | None, typer.Option(help="Reference; the benchmark with the same labels when left out, or none.")
+    ] = None,
+    curated: Annotated[Path, CURATED] = Path("curated"),
+    split: Annotated[str | None, typer.Option(help="One split only; all when left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+    data_dir: Annotated[Path | None, DATA_DIR] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    encoder: Annotated[bool, typer.Option(help="Use the sentence encoder (meaning, label check).")] = True,
+) -> None:
+    """Measure a data set: diversity, likeness to real data, labels, leaks."""
+    from erc_synth.generation.curated_files import write_whole
+    from erc_synth.generation.leaks import benchmark_splits
+    from erc_synth.generation.likeness import sentence_encoder
+    from erc_synth.generation.quality import measure_quality, table
+    from erc_synth.generation.subjects import default_reference, find_subject
+
+    subject = find_subject(dataset, curated, data_dir, split)
+    reference = _reference(against, subject, curated, data_dir) if against else default_reference(subject, data_dir)
+    content = measure_quality(
+        subject,
+        reference,
+        benchmarks=benchmark_splits(data_dir),
+        encode=sentence_encoder() if encoder else None,
+        seed=seed,
+        say=lambda step: typer.echo(f"measuring {step} ...", err=True),
+    )
+    typer.echo(table(content))
+    path = out or (curated / f"{subject.name}.quality.json" if subject.curated else Path("quality.json"))
+    write_whole(path, [json.dumps(content, indent=1, ensure_ascii=False), "\n"])
+    typer.echo(f"\nwritten: {path}")
+
+
+def _reference(against: str, subject: Subject, curated: Path, data_dir: Path | None) -> Subject | None:
+    from erc_synth.generation.subjects import find_subject
+
+    if against == "none":
+        return None
+    return subject if against == subject.name else find_subject(against, curated, data_dir)
+
+
+@app.command("sheet")
+def sheet(
+    dataset: Annotated[str, DATASET],
+    out: Annotated[Path, typer.Option(help="Stem: OUT.csv, OUT.html and OUT.key.json are written.")] = Path("sheet"),
+    lines: Annotated[int, typer.Option(min=1, help="Number of lines.")] = 100,
+    curated: Annotated[Path, CURATED] = Path("curated"),
+    split: Annotated[str | None, typer.Option(help="One split only; all when left out.")] = None,
+    data_dir: Annotated[Path | None, DATA_DIR] = None,
+    seed: Annotated[int, typer.Option(help="Decides the lines.")] = 0,
+) -> None:
+    """Write a blind sheet for people: CSV, HTML form, and the key."""
+    from erc_synth.generation.sheet import draw_items, write_sheet
+    from erc_synth.generation.subjects import find_subject
+
+    subject = find_subject(dataset, curated, data_dir, split)
+    for path in write_sheet(draw_items(subject.dialogues, lines, seed), subject.labels, subject.name, out):
+        typer.echo(f"written: {path}")
+
+
+@app.command("score-sheet")
+def score_sheet(
+    answers: Annotated[list[Path], typer.Argument(help="Filled sheets (CSV), one per reader.")],
+    key: Annotated[Path, typer.Option(help="The key of the sheet.")] = Path("sheet.key.json"),
+    out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+) -> None:
+    """Compare filled sheets with the generated labels and with each other."""
+    from erc_synth.generation.curated_files import write_whole
+    from erc_synth.generation.sheet import score_sheets
+
+    scores = score_sheets(answers, key)
+    for reader in scores["readers"]:
+        kappa = reader["kappa"]
+        typer.echo(
+            f"{reader['file']}: {reader['answered']} answers, agreement {reader['agreement']:.0%}, "
+            f"kappa {kappa['value']:.2f} [{kappa['low']:.2f}, {kappa['high']:.2f}]"
+        )
+        for label, value in reader["kappa_by_label"].items():
+            typer.echo(f"  {label:<12} {value:.2f}")
+    if scores["kappa_between_readers"] is not None:
+        typer.echo(f"between readers: kappa {scores['kappa_between_readers']:.2f}")
+    if out:
+        write_whole(out, [json.dumps(scores, indent=1, ensure_ascii=False), "\n"])
