@@ -1,6 +1,6 @@
 """Curation on disk: run folders in, curated files out.
 
-Input: `runs/<recipe>/` (journal and manifest). Output, each written whole or not at all:
+Input: `runs/<recipe>/journal.jsonl`. Output, each written whole or not at all:
 `<config>.jsonl` (kept dialogues with their split), `<config>.dropped.jsonl` (the others, with reason and
 detail), `<config>.curation.json` (counts). Nothing here changes a run folder.
 Not covered: the judgement itself (`curation`).
@@ -55,21 +55,14 @@ def _is_run(folder: Path) -> bool:
 
 
 def read_run(folder: Path) -> Run:
-    """Accepted dialogues of a run and the demands of its recipe."""
-    from erc_synth.generation.recipe import recipe_from_text
-    from erc_synth.generation.runner import accepted_dialogues
+    """Accepted dialogues of a run and the demands of its recipe; an interrupted run will do."""
+    from erc_synth.generation.runner import accepted_dialogues, recipe_of
 
-    manifest = read_json(folder / "manifest.json")
-    try:
-        recipe = recipe_from_text(manifest["recipe"]["source"], f"{folder / 'manifest.json'}, recipe")
-        generator = manifest["model"]["id"]
-    except KeyError as error:
-        raise ErcSynthError(
-            f"{folder / 'manifest.json'} has no {error}.", hint="Run erc-synth generate again: it goes on."
-        ) from error
+    recipe = recipe_of(folder)
+    dialogues = tuple(accepted_dialogues(folder))
+    generator = dialogues[0].generator if dialogues else None
     cast = recipe.format.names if recipe.closed_cast else ()
     train, validation, test = (float(recipe.splits[name]) for name in SPLITS)
-    dialogues = tuple(accepted_dialogues(folder))
     return Run(recipe.name, generator, recipe.language, cast, (train, validation, test), dialogues)
 
 
