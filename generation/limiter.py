@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 DECREASE = 0.75
 DEAD_AFTER = 3  # connection failures in a row
-REST = 5.0  # seconds until a dead endpoint is tried again; doubles up to MAX_REST
-MAX_REST = 120.0
+REST = 1.0  # seconds until a dead endpoint is tried again; doubles up to MAX_REST
+MAX_REST = 60.0
 
 
 @dataclass(slots=True)

@@ -255,7 +255,6 @@ class Run:
     ) -> None:
         """Keep as many workers alive as the limiter allows; jobs are drawn lazily, so memory is flat."""
         jobs = iter(i for i in range(self.options.dialogues) if i not in accepted)
-        tasks: set[asyncio.Task[None]] = set()
         workers = min(self.options.concurrency * len(self.urls), self.options.dialogues)
 
         async def worker() -> None:
@@ -265,8 +264,12 @@ class Run:
                 await self._job(session, journal, limiter, index, next_attempt.get(index, 0))
                 self.show(self.tally.line(limiter))
 
-        async with asyncio.TaskGroup() as group:
-            tasks.update(group.create_task(worker()) for _ in range(workers))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(worker())
+        except* ErcSynthError as refused:  # one worker's error is the run's; the group adds nothing
+            raise refused.exceptions[0] from refused.exceptions[0].__cause__
 
     async def _job(self, session: Any, journal: Journal, limiter: Limiter, index: int, attempt: int) -> None:
         """Ask until a dialogue parses; each new attempt has a new seed."""

@@ -219,7 +219,7 @@ class OpenAITransport:
         """Tell the servers apart by the routes that only one of them has."""
         models = await _request(session, "GET", f"{url}/v1/models")
         entries = models.get("data") or [{}]
-        self.model = str(entries[0].get("id", ""))
+        self.model = model = str(entries[0].get("id", ""))  # several endpoints are asked at once
         version, extra, limit = "", {}, None
         for path, flavour in (
             ("/props", "llama.cpp"),
@@ -239,7 +239,7 @@ class OpenAITransport:
             extra = {k: answer[k] for k in ("model_path", "model_ftype") if k in answer}
             break
         length = entries[0].get("max_model_len") or (entries[0].get("meta") or {}).get("n_ctx")
-        return Identity(f"openai/{self.flavour}", self.model, version=version, max_concurrent=limit,
+        return Identity(f"openai/{self.flavour}", model, version=version, max_concurrent=limit,
                         max_total_tokens=length, extra=extra)  # fmt: skip
 
     def wire(self, sampling: Sampling, constrained: bool) -> tuple[dict[str, Any], list[str]]:

@@ -127,6 +127,8 @@ class Benchmark(datasets.GeneratorBasedBuilder):
     def _generate_examples(self, path: str, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         spec, labels = self.config.spec, label_set(self.config.spec.label_set)
         dialogues = list(READERS[spec.reader](Path(path), split, labels, spec.options))
+        if not dialogues:
+            raise ErcSynthError(f"{path}: no dialogue of the {split} split of {spec.name} was found.")
         if self.config.verify != "off":
             check_counts(spec, split, path, dialogues)
         for row in utterance_rows(dialogues, labels):

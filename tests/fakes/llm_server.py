@@ -1,0 +1,216 @@
+"""A real HTTP server that speaks TGI and the OpenAI-style dialects, with faults on demand.
+
+It answers every prompt with an invented dialogue in the asked line format, after a set delay, and
+counts what it saw. Faults are drawn from a seeded plan per request. Run as a script it serves until
+it is killed: `python llm_server.py PORT [--delay S] [--faults 0.2] [--flavour tgi]`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import re
+import threading
+
+from aiohttp import web
+
+MODEL = "lmsys/vicuna-13b-v1.5"
+LINES = ["The kite is up!", "It was up.", "I told you to hold the string.", "You told me to let go."]
+FAULTS = ("429", "503", "500", "424", "reset", "cut", "html", "text500", "garbage", "error200", "wrong_type")
+
+
+def dialogue_for(prompt: str, seed: int) -> str:
+    """An invented dialogue with numbers of the prompt's own list, different for each seed."""
+    numbers = sorted(set(re.findall(r"(\d+) for [a-z]", prompt))) or ["0", "1"]
+    names = ("Female", "Male") if "Female" in prompt else ("Ross", "Monica")
+    draw = random.Random(seed)
+    return "\n".join(
+        f"Speaker: {names[i % 2]} Utterance: {line} That makes {draw.randrange(10**9)}. Number: {draw.choice(numbers)}"
+        for i, line in enumerate(LINES)
+    )
+
+
+class LlmServer:
+    """Start with `with LlmServer(...) as server:`; `server.url` is its address.
+
+    Args:
+        delay: Seconds per answer.
+        faults: Share of requests that meet a fault of `kinds`.
+        limit: Requests in flight before 429 "Model is overloaded" (TGI's max_concurrent_requests).
+        flavour: tgi, vllm, sglang or llama.cpp: decides which identity routes exist.
+    """
+
+    def __init__(
+        self, *, delay=0.0, faults=0.0, kinds=FAULTS, limit=128, flavour="tgi", model=MODEL, seed=0,
+        retry_after=None, text=None, dead=False,
+    ):  # fmt: skip
+        self.delay, self.faults, self.kinds, self.limit = delay, faults, kinds, limit
+        self.flavour, self.model, self.retry_after, self.text, self.dead = flavour, model, retry_after, text, dead
+        self.draw = random.Random(seed)
+        self.requests: list[dict] = []
+        self.keep_requests = True
+        self.served = 0
+        self.in_flight = self.peak = 0
+        self.url = ""
+
+    # --- life ----------------------------------------------------------------------------------
+
+    def app(self):
+        app = web.Application()
+        app.router.add_post("/generate", self._generate)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        routes = {"tgi": "/info", "vllm": "/version", "sglang": "/server_info", "llama.cpp": "/props"}
+        app.router.add_get(routes[self.flavour], self._identity)
+        return app
+
+    def __enter__(self):
+        started = threading.Event()
+        self._loop = asyncio.new_event_loop()
+
+        def serve():
+            asyncio.set_event_loop(self._loop)
+            self._runner = web.AppRunner(self.app(), access_log=None)
+            self._loop.run_until_complete(self._runner.setup())
+            site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+            self._loop.run_until_complete(site.start())
+            self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+            started.set()
+            self._loop.run_forever()
+            self._loop.run_until_complete(self._runner.cleanup())
+            self._loop.close()
+
+        self._thread = threading.Thread(target=serve, daemon=True)
+        self._thread.start()
+        started.wait(10)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    # --- identity ------------------------------------------------------------------------------
+
+    async def _identity(self, request):
+        answers = {
+            "tgi": {
+                "model_id": self.model, "model_sha": "abc123", "model_dtype": "torch.bfloat16", "version": "3.3.7",
+                "max_concurrent_requests": self.limit, "max_total_tokens": 4096, "router": "text-generation-router",
+            },
+            "vllm": {"version": "0.32.0"},
+            "sglang": {"version": "0.5.23"},
+            "llama.cpp": {"total_slots": 8, "build_info": "b1"},
+        }  # fmt: skip
+        return web.json_response(answers[self.flavour])
+
+    async def _models(self, request):
+        return web.json_response({"data": [{"id": self.model, "max_model_len": 4096}]})
+
+    # --- answers -------------------------------------------------------------------------------
+
+    async def _generate(self, request):
+        body = await request.json()
+        parameters = body.get("parameters", {})
+        for name in ("top_p", "typical_p"):
+            if name in parameters and not 0 < parameters[name] < 1:
+                message = {"error": f"`{name}` must be > 0.0 and < 1.0", "error_type": "validation"}
+                return web.json_response(message, status=422)
+
+        def answer(text, seed):
+            details = {"finish_reason": "eos_token", "generated_tokens": 60, "seed": seed, "prefill": [], "tokens": []}
+            return {"generated_text": text, "details": details}
+
+        return await self._answer(request, body, body["inputs"], parameters.get("seed", 0), answer)
+
+    async def _chat(self, request):
+        body = await request.json()
+
+        def answer(text, seed):
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            return {"choices": [choice], "usage": {"prompt_tokens": 100, "completion_tokens": 60}}
+
+        return await self._answer(request, body, body["messages"][-1]["content"], body.get("seed", 0), answer)
+
+    async def _answer(self, request, body, prompt, seed, shape):
+        if self.keep_requests:
+            self.requests.append(body)
+        if self.dead:
+            request.transport.abort()
+            return web.Response()
+        if self.in_flight >= self.limit:
+            return self._overloaded()
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        try:
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            kind = self.draw.choice(self.kinds) if self.draw.random() < self.faults else None
+            text = dialogue_for(prompt, seed) if self.text is None else self.text
+            content = shape(text, seed)
+            if kind:
+                return await self._fault(kind, request, content)
+            self.served += 1
+            return web.json_response(content)
+        finally:
+            self.in_flight -= 1
+
+    def _overloaded(self):
+        headers = {"Retry-After": str(self.retry_after)} if self.retry_after else {}
+        message = {"error": "Model is overloaded", "error_type": "overloaded"}
+        return web.json_response(message, status=429, headers=headers)
+
+    async def _fault(self, kind, request, content):
+        whole = json.dumps(content).encode()
+        if kind == "429":
+            return self._overloaded()
+        if kind == "reset":
+            request.transport.abort()
+            return web.Response()
+        if kind == "cut":
+            response = web.StreamResponse(
+                headers={"Content-Length": str(len(whole)), "Content-Type": "application/json"}
+            )
+            await response.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                await response.write(whole[: len(whole) // 2])
+            request.transport.abort()
+            return response
+        plain = {
+            "503": (503, '{"error": "unhealthy", "error_type": "healthcheck"}', "application/json"),
+            "500": (
+                500,
+                '{"error": "Incomplete generation", "error_type": "incomplete_generation"}',
+                "application/json",
+            ),
+            "424": (
+                424,
+                '{"error": "Request failed during generation", "error_type": "generation"}',
+                "application/json",
+            ),
+            "422": (422, '{"error": "too long", "error_type": "validation"}', "application/json"),
+            "html": (502, "<html><body>Bad Gateway</body></html>", "text/html"),
+            "text500": (500, "something broke", "text/plain"),
+            "garbage": (200, "\x00\x01 not json", "application/json"),
+            "error200": (200, '{"error": "late failure", "error_type": "generation"}', "application/json"),
+            "wrong_type": (200, whole[:-1].decode(), "text/html"),
+        }
+        status, text, kind = plain[kind]
+        return web.Response(status=status, text=text, content_type=kind)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--faults", type=float, default=0.0)
+    parser.add_argument("--limit", type=int, default=1024)
+    parser.add_argument("--flavour", default="tgi")
+    given = parser.parse_args()
+    server = LlmServer(delay=given.delay, faults=given.faults, limit=given.limit, flavour=given.flavour)
+    server.keep_requests = False
+    web.run_app(server.app(), host="127.0.0.1", port=given.port, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    main()

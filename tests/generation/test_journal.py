@@ -1,0 +1,66 @@
+"""The journal loses nothing: cuts at any byte, two writers, quick scans."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from erc_synth.generation.journal import Journal, read_attempts, read_records, repair_tail, scan
+from erc_synth.loaders.errors import ErcSynthError
+
+
+def _record(index, outcome="accepted", attempt=0):
+    return {"type": "attempt", "index": index, "attempt": attempt, "outcome": outcome, "text": 'é "\n' * 3}
+
+
+def _write(path, records):
+    with Journal(path) as journal:
+        for record in records:
+            journal.append(record)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_cut_at_any_byte_costs_at_most_the_last_record(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("j") / "journal.jsonl"
+    _write(path, [_record(i) for i in range(4)])
+    whole = path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut])
+    survivors = whole[:cut].count(b"\n")
+    _write(path, [_record(99)])
+    assert [r["index"] for r in read_attempts(path)] == [*range(survivors), 99]
+
+
+def test_two_writers_are_refused(tmp_path):
+    with Journal(tmp_path / "j"), pytest.raises(ErcSynthError, match="another process"), Journal(tmp_path / "j"):
+        pass
+
+
+def test_scan_agrees_with_the_records(tmp_path):
+    outcomes = [(0, "rejected", 0), (0, "accepted", 1), (1, "error", 0), (2, "rejected", 0), (2, "rejected", 1)]
+    _write(tmp_path / "j", [{"type": "run"}, *(_record(i, o, a) for i, o, a in outcomes)])
+    progress = scan(tmp_path / "j")
+    assert progress.accepted == {0}
+    assert progress.attempts == 5
+    assert progress.next_attempt == {0: 1, 2: 2}
+
+
+def test_a_broken_record_in_the_middle_names_its_line(tmp_path):
+    (tmp_path / "j").write_text('{"type": "run"}\n{broken\n')
+    with pytest.raises(ErcSynthError, match="line 2"):
+        list(read_records(tmp_path / "j"))
+
+
+def test_repair_of_a_whole_file_changes_nothing(tmp_path):
+    path = tmp_path / "j"
+    _write(path, [_record(0)])
+    before = path.read_bytes()
+    assert repair_tail(path) == 0
+    assert path.read_bytes() == before
+
+
+def test_lone_surrogates_of_a_model_do_not_stop_the_run(tmp_path):
+    _write(tmp_path / "j", [{**_record(0), "text": "\ud83d oh"}])
+    assert json.loads((tmp_path / "j").read_bytes())["text"].endswith("oh")

@@ -1,0 +1,87 @@
+"""Adaptive concurrency with a clock of our own."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from erc_synth.generation.limiter import Limiter, StopRule
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@given(
+    st.lists(st.sampled_from(["acquire", "success", "overload", "failure", "tick"]), max_size=200), st.integers(1, 20)
+)
+def test_limit_stays_between_one_and_the_ceiling(actions, ceiling):
+    clock = Clock()
+    limiter = Limiter(["a", "b"], ceiling, clock=clock, jitter=random.Random(0))
+    out = []
+    for action in actions:
+        if action == "acquire":
+            endpoint = limiter.acquire()
+            if endpoint:
+                out.append(endpoint)
+        elif action == "tick":
+            clock.now += 3.0
+        elif out:
+            endpoint = out.pop()
+            {"success": limiter.success, "overload": limiter.overload}.get(
+                action, lambda e: limiter.failure(e, connection=True)
+            )(endpoint)
+        assert limiter.in_flight == len(out)
+        assert all(1 <= int(e.limit) <= ceiling and 0 <= e.in_flight <= ceiling for e in limiter.endpoints)
+
+
+def test_a_burst_of_overloads_cuts_once():
+    clock = Clock()
+    limiter = Limiter(["a"], 40, start=40, clock=clock)
+    endpoints = [limiter.acquire() for _ in range(10)]
+    for endpoint in endpoints:
+        limiter.overload(endpoint)
+    assert limiter.limit == 30
+
+
+def test_retry_after_is_honoured():
+    clock = Clock()
+    limiter = Limiter(["a"], 4, clock=clock)
+    limiter.overload(limiter.acquire(), retry_after=7)
+    clock.now = 6.9
+    assert limiter.acquire() is None
+    clock.now = 7.0
+    assert limiter.acquire()
+
+
+def test_the_endpoint_with_the_fewest_in_flight_is_chosen():
+    limiter = Limiter(["a", "b"], 8, clock=Clock())
+    assert [limiter.acquire().url for _ in range(4)] == ["a", "b", "a", "b"]
+
+
+def test_a_dead_endpoint_rests_and_is_tried_again():
+    clock = Clock()
+    limiter = Limiter(["a", "b"], 8, clock=clock, jitter=random.Random(0))
+    for _ in range(3):
+        limiter.failure(
+            next(e for e in limiter.endpoints if e.url == "a" and not setattr(e, "in_flight", 1)), connection=True
+        )
+    assert {limiter.acquire().url for _ in range(6)} == {"b"}
+    clock.now = 60
+    assert "a" in {limiter.acquire().url for _ in range(2)}
+
+
+def test_stop_after_silence_and_below_the_parse_floor():
+    clock = Clock()
+    rule = StopRule(patience=60, floor=0.5, window=4, clock=clock)
+    rule.start()
+    assert rule.reason() is None
+    clock.now = 61
+    assert "no answer" in rule.reason()
+    for parsed in (True, False, False, False):
+        rule.answered(parsed)
+    assert "25%" in rule.reason()
