@@ -14,10 +14,10 @@ EMOTIONS = label_set("meld").labels
 
 
 def invented_line(chance: random.Random) -> str:
-    """Two large numbers a line, so that no two lines share eight words in a row by chance."""
+    """Three large numbers a line, so that no two lines share eight words in a row by chance."""
     who, did, what, where, when = (chance.choice(part) for part in (WHO, DID, WHAT, WHERE, WHEN))
-    number, days = chance.randrange(10**6), chance.randrange(10**6)
-    return f"{who} {did} {what} and {number} coins {where} {days} days {when}.".capitalize()
+    coins, pears, days = (chance.randrange(10**6) for _ in range(3))
+    return f"{who} {did} {coins} coins, {what} and {pears} pears {where} {when} {days}.".capitalize()
 
 
 def invented_dialogue(number: int, *, turns: int = 6, name: str = "d", target: str | None = None) -> Dialogue:
