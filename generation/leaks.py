@@ -7,8 +7,8 @@ Not covered: paraphrase and translation; benchmarks that are absent (they are re
 
 What counts as a hit, all on normalised words (`wording`):
 
-- ``exact``: the same dialogue, or lines of four and more words shared with one benchmark dialogue that
-  add up to eight words. One short stock sentence is chance, not a copy.
+- ``exact``: the same dialogue (two turns or three words at least), or lines of four and more words shared
+  with one benchmark dialogue that add up to eight words. One short stock sentence is chance, not a copy.
 - ``ngram8``: eight words in a row, over turn borders, at least five of them different.
 - ``near_duplicate``: Jaccard similarity of word 3-grams of at least 0.6 (MinHash, then exact).
 
@@ -114,7 +114,8 @@ class LeakIndex:
 
     def _exact(self, turns: list[list[str]]) -> list[int]:
         whole = _whole(turns)
-        numbers = list(self._wholes.get(whole, ())) if whole.count(" ") + whole.count("\n") >= 2 else []
+        told = len(turns) > 1 or whole.count(" ") >= 2  # "Hi." alone is anybody's
+        numbers = list(self._wholes.get(whole, ())) if told and whole.strip() else []
         shared: Counter[int] = Counter()
         for line in _long_lines(turns):
             for number in self._lines.get(line, ()):
