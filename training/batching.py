@@ -1,0 +1,247 @@
+"""Dialogues to token lists, and token lists to batches.
+
+Purpose: every utterance is tokenised once and kept in Arrow; a batch names dialogues and target turns,
+and the models ask it for the inputs they need. The order of an epoch is a pure function of seed and
+epoch, so a resumed run needs no state of it. Input: `Dialogue`s, a tokenizer.
+Output: `Encoded`, `Batch`, lists of batches. Not covered: padding (`backbones.Encoder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from erc_synth.loaders.schema import Dialogue, LabelSet
+
+Target = tuple[int, int]  # (dialogue, turn)
+Marker = Literal["id", "name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """Ids around a sequence, and the longest sequence."""
+
+    cls: int
+    sep: int
+    pad: int
+    max_tokens: int
+
+    @classmethod
+    def of(cls, tokenizer: Any, limit: int, max_tokens: int) -> Special:
+        """From a tokenizer; `limit` is the number of positions of the backbone."""
+        first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
+        last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
+        return cls(first, last, tokenizer.pad_token_id, min(limit, max_tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Tokenised dialogues of one split.
+
+    Attributes:
+        special: Ids around a sequence.
+        starts: First row of each dialogue, and one past the last, ``[dialogues + 1]``.
+        speakers: Order of first appearance in the dialogue, ``[utterances]``.
+        labels: Label index or -1, ``[utterances]``.
+        texts: Arrow list array: tokens of each utterance alone.
+        pieces: Arrow list array: the same behind its speaker marker; joined, they are the context.
+        knowledge: Tokens of commonsense phrases of each utterance (TODKAT), or nothing.
+    """
+
+    special: Special
+    starts: np.ndarray
+    speakers: np.ndarray
+    labels: np.ndarray
+    texts: pa.ListArray
+    pieces: pa.ListArray
+    knowledge: list[np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def turns(self, dialogue: int) -> int:
+        """Number of utterances of a dialogue."""
+        return int(self.starts[dialogue + 1] - self.starts[dialogue])
+
+    def targets(self) -> list[Target]:
+        """All labelled turns in order."""
+        return [
+            (d, t)
+            for d, (start, stop) in enumerate(pairwise(self.starts))
+            for t in range(stop - start)
+            if self.labels[start + t] >= 0
+        ]
+
+    def text(self, dialogue: int, turn: int, *, end: bool = False) -> np.ndarray:
+        """CLS and the utterance alone; `end` closes it with SEP (TODKAT) and cuts the tail, not the head."""
+        tokens = _slice(self.texts, self.starts[dialogue] + turn)
+        room = self.special.max_tokens - 1 - end
+        kept = tokens[:room] if end else tokens[len(tokens) - min(room, len(tokens)) :]
+        return np.concatenate([[self.special.cls], kept, [self.special.sep] if end else []]).astype(np.int64)
+
+    def context(self, dialogue: int, turn: int) -> np.ndarray:
+        """CLS and the LAST tokens of all turns up to and including `turn` (reference/erc-models.md section 1)."""
+        start = self.starts[dialogue]
+        tokens = _slice(self.pieces, start, start + turn + 1)
+        kept = tokens[max(0, len(tokens) - self.special.max_tokens + 1) :]
+        return np.concatenate([[self.special.cls], kept]).astype(np.int64)
+
+    def alone(self, dialogue: int, turn: int) -> np.ndarray:
+        """CLS and the target behind its marker, without context."""
+        start = self.starts[dialogue]
+        tokens = _slice(self.pieces, start + turn)[: self.special.max_tokens - 1]
+        return np.concatenate([[self.special.cls], tokens]).astype(np.int64)
+
+    def future(self, dialogue: int, turn: int, ahead: int = 2) -> tuple[np.ndarray, int]:
+        """Past, CLS, target and up to `ahead` later turns; and the position of that CLS (EmoOne FS)."""
+        start, stop = self.starts[dialogue], self.starts[dialogue + 1]
+        past = _slice(self.pieces, start, start + turn)
+        rest = _slice(self.pieces, start + turn, min(start + turn + 1 + ahead, stop))
+        rest = rest[: self.special.max_tokens - 1]
+        past = past[max(0, len(past) - (self.special.max_tokens - 1 - len(rest))) :]
+        return np.concatenate([past, [self.special.cls], rest]).astype(np.int64), len(past)
+
+
+def _slice(lists: pa.ListArray, start: int, stop: int | None = None) -> np.ndarray:
+    """Joined values of rows start..stop-1, without a copy."""
+    offsets = lists.offsets
+    first, last = offsets[int(start)].as_py(), offsets[int(start + 1 if stop is None else stop)].as_py()
+    return lists.values.slice(first, last - first).to_numpy()  # type: ignore[no-any-return]
+
+
+def encode(
+    dialogues: Sequence[Dialogue], labels: LabelSet, tokenizer: Any, special: Special, marker: Marker = "id"
+) -> Encoded:
+    """Tokenise dialogues once.
+
+    A piece is ``<sK> text`` (K = speaker + 1) or ``Name: text``; all but the first of a dialogue begin with a
+    space. Word boundaries of BPE and WordPiece fall before it, so joined pieces equal the tokenised string.
+    """
+    texts, pieces, speakers, golds, starts = [], [], [], [], [0]
+    for dialogue in dialogues:
+        known: dict[str, int] = {}
+        for position, turn in enumerate(dialogue.utterances):
+            speaker = known.setdefault(turn.speaker, len(known))
+            mark = f"<s{speaker + 1}>" if marker == "id" else f"{turn.speaker}:"
+            text = turn.text.strip()
+            texts.append(text)
+            pieces.append(f"{' ' if position else ''}{mark} {text}")
+            speakers.append(speaker)
+            golds.append(labels.index(turn.emotion))
+        starts.append(len(texts))
+    return Encoded(
+        special,
+        np.asarray(starts),
+        np.asarray(speakers, dtype=np.int64),
+        np.asarray(golds, dtype=np.int64),
+        _tokenise(tokenizer, texts),
+        _tokenise(tokenizer, pieces),
+    )
+
+
+def _tokenise(tokenizer: Any, texts: list[str]) -> pa.ListArray:
+    if not texts:
+        return pa.array([], pa.list_(pa.int32()))
+    rust = getattr(tokenizer, "backend_tokenizer", None)
+    if rust is not None:  # twice as quick as the Python wrapper, and silent about lengths
+        rust.no_truncation()
+        ids = [e.ids for e in rust.encode_batch_fast(texts, add_special_tokens=False)]
+    else:
+        ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    return pa.array(ids, pa.list_(pa.int32()))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Targets of some dialogues, in the order of the logits that a model returns for it."""
+
+    encoded: Encoded
+    targets: tuple[Target, ...]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Label index of each target, ``[targets]``."""
+        rows = [self.encoded.starts[d] + t for d, t in self.targets]
+        return self.encoded.labels[rows]  # type: ignore[no-any-return]
+
+    def dialogues(self) -> list[int]:
+        """Dialogues of the batch, in order of appearance."""
+        return list(dict.fromkeys(d for d, _ in self.targets))
+
+
+def by_dialogue(encoded: Encoded, max_turns: int | None = None) -> list[list[Target]]:
+    """Labelled turns of each dialogue that has any; `max_turns` cuts long dialogues."""
+    groups: list[list[Target]] = [[] for _ in range(len(encoded))]
+    for dialogue, turn in encoded.targets():
+        if max_turns is None or turn < max_turns:
+            groups[dialogue].append((dialogue, turn))
+    return [group for group in groups if group]
+
+
+def epoch_batches(
+    encoded: Encoded,
+    *,
+    unit: Literal["utterance", "dialogue"],
+    size: int,
+    order: Literal["dialogue", "utterance"],
+    seed: int,
+    epoch: int,
+    max_turns: int | None = None,
+) -> list[tuple[Target, ...]]:
+    """Targets of every optimiser step of one epoch.
+
+    Args:
+        encoded: The training split.
+        unit: What `size` counts. ``dialogue``: whole dialogues stay together.
+        size: Targets or dialogues per step, over all processes; the last step may be smaller.
+        order: ``dialogue`` keeps neighbours together, so their utterances are encoded once;
+            ``utterance`` shuffles single targets, as the official CoMPM and EmoOne do.
+        seed: Seed of the run.
+        epoch: From 0.
+        max_turns: Cut of long dialogues.
+    """
+    random = np.random.default_rng([seed, epoch])
+    groups = by_dialogue(encoded, max_turns)
+    groups = [groups[i] for i in random.permutation(len(groups))]
+    if unit == "dialogue":
+        return [tuple(t for g in groups[i : i + size] for t in g) for i in range(0, len(groups), size)]
+    flat = [target for group in groups for target in group]
+    if order == "utterance":
+        flat = [flat[i] for i in random.permutation(len(flat))]
+    return [tuple(flat[i : i + size]) for i in range(0, len(flat), size)]
+
+
+def parts(targets: tuple[Target, ...], count: int, unit: str) -> list[tuple[Target, ...]]:
+    """A step's targets in `count` parts of nearly equal size; some may be empty."""
+    if unit == "utterance":
+        cuts = np.linspace(0, len(targets), count + 1).astype(int)
+        return [targets[a:b] for a, b in pairwise(cuts)]
+    names = list(dict.fromkeys(d for d, _ in targets))
+    cuts = np.linspace(0, len(names), count + 1).astype(int)
+    chosen = [set(names[a:b]) for a, b in pairwise(cuts)]
+    return [tuple(t for t in targets if t[0] in names_of) for names_of in chosen]
+
+
+def evaluation_batches(encoded: Encoded, *, unit: str, size: int, sort: bool = True) -> Iterator[tuple[Target, ...]]:
+    """Whole dialogues, long ones first (their memory need shows at once), about `size` targets each.
+
+    With ``unit="dialogue"`` `size` counts dialogues; ``sort=False`` keeps file order (TODKAT released).
+    """
+    groups = by_dialogue(encoded)
+    if sort:
+        groups.sort(key=len, reverse=True)
+    batch: list[Target] = []
+    held = 0
+    for group in groups:
+        batch += group
+        held += 1 if unit == "dialogue" else len(group)
+        if held >= size:
+            yield tuple(batch)
+            batch, held = [], 0
+    if batch:
+        yield tuple(batch)
