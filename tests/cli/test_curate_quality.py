@@ -1,0 +1,74 @@
+"""The verbs `curate` and `quality`, run as a user runs them."""
+
+import json
+
+import pytest
+
+from erc_synth.cli.main import app, guarded
+from fakes.dialogues import invented
+from fakes.runs import write_run
+
+
+def run(*words):
+    return guarded(lambda: app([str(word) for word in words], standalone_mode=False))
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with one run and no benchmark in sight."""
+    folder = tmp_path / "work" / "here"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("ERC_DATA", raising=False)
+    write_run(folder / "runs", "meld_natural", invented(20))
+    return folder
+
+
+def test_curate_says_what_it_did(place, capsys):
+    assert run("curate", "runs", "--size", 12, "--splits", 0.5, 0.25, 0.25) == 0
+    said = capsys.readouterr()
+    assert "kept 12 of 20 dialogues" in said.out
+    assert "train 6, validation 3, test 3" in said.out
+    assert "surplus 8" in said.out
+    assert "leaks are not checked" in said.err
+    report = json.loads((place / "curated" / "meld_natural.curation.json").read_text())
+    assert report["options"]["size"] == 12
+
+
+def test_splits_come_from_the_recipe_when_not_given(place):
+    assert run("curate", "runs/meld_natural") == 0
+    report = json.loads((place / "curated" / "meld_natural.curation.json").read_text())
+    assert report["options"]["splits"] == pytest.approx([0.8, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(("curate", "nowhere"), "No run was found"), (("curate", "runs", "--keep", "boring"), "Unknown reason"),
+     (("quality", "nothing"), "Unknown data set"), (("quality", "score-sheet", "a.csv"), "key.json is missing")],
+)  # fmt: skip
+def test_bad_words_are_one_sentence(place, capsys, words, message):
+    assert run(*words) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_quality_of_a_curated_config(place, capsys):
+    run("curate", "runs")
+    assert run("quality", "meld_natural", "--no-encoder") == 0
+    assert "distinct-2" in capsys.readouterr().out
+    content = json.loads((place / "curated" / "meld_natural.quality.json").read_text())
+    assert content["schema_version"] == 1
+    assert content["reference"] is None
+    assert "sentence encoder" in content["notes"][0]
+
+
+def test_sheet_and_score_are_sub_verbs(place, capsys):
+    run("curate", "runs")
+    assert run("quality", "sheet", "meld_natural", "--lines", 5) == 0
+    key = json.loads((place / "sheet.key.json").read_text())
+    answers = "".join(f"{item},{entry['emotion']}\n" for item, entry in key["items"].items())
+    (place / "answers.csv").write_text("item,emotion\n" + answers)
+    assert run("quality", "score-sheet", "answers.csv", "--out", "score.json") == 0
+    assert "5 answers, agreement 100%" in capsys.readouterr().out
+    assert json.loads((place / "score.json").read_text())["readers"][0]["agreement"] == 1.0
