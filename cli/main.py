@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from erc_synth.cli.build import build
 from erc_synth.cli.curate import curate
 from erc_synth.cli.doctor import doctor
 from erc_synth.cli.generate import generate, parse, replay
@@ -34,6 +35,7 @@ app.command("replay")(replay)
 app.command("curate")(curate)
 app.add_typer(quality, name="quality")
 app.command("curate")(curate)
+app.command("build")(build)
 app.command("load")(load)
 app.command("doctor")(doctor)
 
