@@ -245,7 +245,7 @@ class _Work:
             real_doubts, real_examined = label_check.doubtful(real_vectors, real.labels, real.owners, self.seed)
             theirs = Estimate(len(real_doubts) / real_examined) if real_examined else None
         self.add("labels", "doubtful labels", Estimate(len(doubts) / examined), theirs)
-        self.notes.append("Doubtful labels: one line alone says little, so compare with the reference's share.")
+        self.notes.append("Doubtful labels: the judge sees one line alone, so compare with the share of real data.")
         self.doubtful = [
             {
                 "dialogue_id": own.places[doubt.position][0],

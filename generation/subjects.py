@@ -45,12 +45,12 @@ def find_subject(
 
 
 def default_reference(subject: Subject, data_dir: Path | None = None) -> Subject | None:
-    """The benchmark on this machine that has the subject's labels; ``None`` when there is none."""
+    """The benchmark on this machine that has the subject's labels; ``None`` when there is no other."""
     for name in BENCHMARKS:
         if name in label_set_names() and label_set(name).labels == subject.labels.labels:
-            if registry.find_data_dir(name, data_dir) is None:
+            if name == subject.name or registry.find_data_dir(name, data_dir) is None:
                 return None
-            return subject if name == subject.name else find_subject(name, Path("."), data_dir)
+            return find_subject(name, Path("."), data_dir)
     return None
 
 
