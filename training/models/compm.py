@@ -78,8 +78,9 @@ class CoMPM(nn.Module):
             return encoder.states(ids, None)[:, 0]
 
     def _once(self, batch: Batch, memories: Memories, held: list[int]) -> Tensor:
-        """Each utterance once, one GRU pass per speaker: the GRU is causal, so its j-th output is the
-        memory after j utterances.
+        """Each utterance once, one GRU pass per speaker.
+
+        The GRU is causal, so its j-th output is the memory after j utterances.
         """
         rows: dict[tuple[int, int], int] = {}
         longest: dict[int, list[Target]] = {}

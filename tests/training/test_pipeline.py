@@ -1,0 +1,90 @@
+"""Runs end to end on a tiny backbone: recipes, resume, refusal."""
+
+import json
+import warnings
+
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+from sklearn.metrics import f1_score
+
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.training import loop
+from erc_synth.training.config import parse
+from erc_synth.training.pipeline import run
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no train example of.*")
+
+
+def config(tiny, repo_folder, out, *more):
+    words = ["--backbone", tiny, "--train", f"{repo_folder}:meld_balanced", "--out", str(out),
+             "--epochs", "2", "--batch-size", "5", *map(str, more)]  # fmt: skip
+    return parse(words)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--model", "compm"],
+        ["--model", "compm", "--memory", "legacy", "--shared-encoders"],
+        ["--model", "emoone"],
+        ["--model", "emoone", "--method", "future-self-adjust"],
+        ["--model", "todkat"],
+        ["--model", "todkat", "--preset", "paper", "--epochs", "1"],
+        ["--model", "baseline"],
+    ],
+    ids=lambda more: "-".join(m.strip("-") for m in more),
+)
+def test_every_model_writes_the_contract(tiny, repo_folder, tmp_path, more):
+    metrics = run(config(tiny, repo_folder, tmp_path / "r", *more))
+    assert json.loads((tmp_path / "r" / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
+    found = metrics["evaluations"][0]
+    table = pq.read_table(tmp_path / "r" / found["predictions"])
+    gold, guess = table["gold"].to_pylist(), table["predicted"].to_pylist()
+    assert found["weighted_f1"] == pytest.approx(f1_score(gold, guess, average="weighted", zero_division=0))
+    assert metrics["run"]["recipe"] == "tstr"
+    assert (tmp_path / "r" / "model" / "model.safetensors").exists()
+
+
+def test_pretrain_finetune_has_two_stages_and_is_skipped_when_finished(tiny, repo_folder, tmp_path, capsys):
+    wanted = config(tiny, repo_folder, tmp_path / "r", "--finetune", f"{repo_folder}:meld_natural")
+    first = run(wanted)
+    assert [s["name"] for s in first["stages"]] == ["pretrain", "finetune"]
+    assert run(wanted)["stages"] == json.loads(json.dumps(first["stages"]))
+    assert "skipped" in capsys.readouterr().err
+
+
+def test_a_run_that_stopped_equals_an_undisturbed_one(tiny, repo_folder, tmp_path, monkeypatch):
+    run(config(tiny, repo_folder, tmp_path / "whole"))
+    real, calls = loop.Trainer._step, []
+
+    def killed(self, *args):
+        calls.append(1)
+        if len(calls) == 7:
+            raise SystemError("killed")
+        return real(self, *args)
+
+    monkeypatch.setattr(loop.Trainer, "_step", killed)
+    broken = config(tiny, repo_folder, tmp_path / "broken", "--save-steps", 1)
+    with pytest.raises(SystemError):
+        run(broken)
+    monkeypatch.setattr(loop.Trainer, "_step", real)
+    run(broken)
+    whole, again = (load_file(tmp_path / n / "model" / "model.safetensors") for n in ("whole", "broken"))
+    assert all((whole[name] == again[name]).all() for name in whole)
+
+
+def test_another_run_in_the_folder_is_refused(tiny, repo_folder, tmp_path):
+    run(config(tiny, repo_folder, tmp_path / "r"))
+    with pytest.raises(ErcSynthError, match="another run"):
+        run(config(tiny, repo_folder, tmp_path / "r", "--seed", 1))
+
+
+def test_accumulation_does_not_change_the_result(tiny, repo_folder, tmp_path):
+    losses = []
+    for parts in (1, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wanted = config(tiny, repo_folder, tmp_path / f"r{parts}", "--accumulate", parts, "--epochs", 1)
+        losses.append(run(wanted)["stages"][0]["epochs"][0]["train_loss"])
+    assert losses[0] == pytest.approx(losses[1], abs=0.05)  # dropout masks differ
