@@ -22,6 +22,7 @@ from erc_synth.cli.doctor import doctor
 from erc_synth.cli.generate import generate, parse, replay
 from erc_synth.cli.load import load
 from erc_synth.cli.quality import app as quality
+from erc_synth.cli.stats import stats
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +38,7 @@ app.add_typer(quality, name="quality")
 app.command("curate")(curate)
 app.command("build")(build)
 app.command("load")(load)
+app.command("stats")(stats)
 app.command("doctor")(doctor)
 
 

@@ -92,7 +92,8 @@ def label_transitions(facts: Facts) -> str:
                 parts.append(
                     f'<rect class="cell" x="{x:.1f}" y="{y}" width="{cell * 1.6 - 2:.1f}" height="{cell - 2}" '
                     f'fill-opacity="{0.08 + 0.5 * share:.2f}"/>'
-                    f'<text class="s" x="{x + cell * 0.8 - 1:.1f}" y="{y + 17}" text-anchor="middle">{share * 100:.0f}</text>'
+                    f'<text class="s" x="{x + cell * 0.8 - 1:.1f}" y="{y + 17}" text-anchor="middle">'
+                    f"{share * 100:.0f}</text>"
                 )
         for j, column in enumerate(labels):
             at, y = left + (j + 0.5) * cell * 1.6, 40 + len(labels) * cell
