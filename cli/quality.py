@@ -54,7 +54,8 @@ def measure(
     from erc_synth.generation.curated_files import write_whole
     from erc_synth.generation.leaks import benchmark_splits
     from erc_synth.generation.likeness import sentence_encoder
-    from erc_synth.generation.quality import measure_quality, table
+    from erc_synth.generation.quality import measure_quality
+    from erc_synth.generation.quality_table import table
     from erc_synth.generation.subjects import default_reference, find_subject
 
     subject = find_subject(dataset, curated, data_dir, split)

@@ -2,14 +2,15 @@
 
 Purpose: evidence about the data before anybody trains on it; for curated sets, repos and benchmarks alike.
 Input: a `Subject` and, if wanted, a reference `Subject`, the benchmarks, a sentence encoder.
-Output: the content of `quality.json` (`measure_quality`) and its table (`table`).
+Output: the content of `quality.json` (`measure_quality`); `quality_table` shows it.
 Not covered: usefulness for training (TSTR is measured by training), people's judgement (`sheet`).
 
 `quality.json` (schema_version 1): `dataset`, `reference` (name or null), `seed`, `size` and
-`reference_size` {dialogues, utterances, words}, `equal_words`, `measures` [{group, name, value, low, high,
-reference {value, low, high} or null, reading}], `label_counts`, `label_agreement` (null or {judge_trained_on, over,
+`reference_size` {dialogues, utterances, words}, `equal_words`, `measures` {name: {group, value, low, high,
+reference {value, low, high} or null, reading}}, `label_counts`, `label_agreement` (null or {judge_trained_on, over,
 kappa_by_label, ceiling_by_label}), `doubtful_labels` [{dialogue_id, utterance_id, given, likelier}],
-`leaks` (as in curation.json, with `shared_lines`), `notes` [str]. A share is a fraction 0..1; intervals are 95 %.
+`leaks` (as in curation.json, with `shared_lines`), `notes` [str],
+`section` (the measures as a Markdown table, for card and report). A share is a fraction 0..1; intervals are 95 %.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from erc_synth.generation import diversity, label_check, likeness
 from erc_synth.generation.diversity import Estimate
 from erc_synth.generation.leaks import LeakIndex, leak_table, shared_line_share
+from erc_synth.generation.quality_table import section
 from erc_synth.generation.wording import lines
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet
@@ -122,15 +124,15 @@ class _Work:
         self.subject, self.reference, self.encode, self.seed = subject, reference, encode, seed
         self.own = subject.dialogues
         self.real = reference.dialogues if reference else []
-        self.measures: list[dict[str, Any]] = []
+        self.measures: dict[str, dict[str, Any]] = {}
         self.notes: list[str] = []
         self.agreement: dict[str, Any] | None = None
         self.doubtful: list[dict[str, Any]] = []
         self.budget = 0
 
     def add(self, group: str, name: str, own: Estimate, real: Estimate | None = None) -> None:
-        row = {"group": group, "name": name, **asdict(own), "reference": None if real is None else asdict(real)}
-        self.measures.append({**row, "reading": READINGS[name]})
+        reference = None if real is None else asdict(real)
+        self.measures[name] = {"group": group, **asdict(own), "reference": reference, "reading": READINGS[name]}
 
     def shape(self) -> None:
         classes, real_classes = len(self.subject.labels), len(self.reference.labels) if self.reference else 0
@@ -279,6 +281,7 @@ class _Work:
             "doubtful_labels": self.doubtful,
             "leaks": leaks,
             "notes": self.notes,
+            "section": section(self.measures, self.reference.name if self.reference else None),
         }
 
 
@@ -359,34 +362,3 @@ def _leaks(subject: Subject, benchmarks: Mapping[str, Sequence[Dialogue]]) -> di
         except ErcSynthError:  # no line of five words
             table[source]["shared_lines"] = 0.0
     return table
-
-
-def table(content: Mapping[str, Any]) -> str:
-    """The content of `quality.json` as plain text for a terminal."""
-    size = content["size"]
-    head = f"{content['dataset']}: {size['dialogues']} dialogues, {size['utterances']} utterances"
-    against = content["reference"]
-    rows = [head, f"wording at {content['equal_words']} words; intervals 95 %", ""]
-    rows.append(f"{'measure':<30}{'value':>26}{against or '':>26}  reading")
-    for measure in content["measures"]:
-        real = measure["reference"]
-        rows.append(f"{measure['name']:<30}{_cell(measure):>26}{_cell(real) if real else '':>26}  {measure['reading']}")
-    if agreement := content["label_agreement"]:
-        rows += ["", f"{'kappa by label':<30}{'value':>26}{'ceiling':>26}"]
-        for label in agreement["over"]:
-            pair = (agreement[key].get(label) for key in ("kappa_by_label", "ceiling_by_label"))
-            rows.append(f"  {label:<28}" + "".join(f"{'-' if v is None else format(v, '.2f'):>26}" for v in pair))
-    rows += ["", f"{'leaks (dialogues that hit)':<30}{'exact':>8}{'8-gram':>8}{'near':>8}{'lines of 5+ words':>20}"]
-    for source, row in content["leaks"].items():
-        counts = "".join(f"{row[kind]:>8}" for kind in ("exact", "ngram8", "near_duplicate"))
-        shared = f"{row.get('shared_lines', 0):>19.1%}"
-        rows.append(f"  {source:<28}{counts + ' ' + shared if row['checked'] else '   not checked'}")
-    return "\n".join([*rows, "", *content["notes"]]).rstrip()
-
-
-def _cell(estimate: Mapping[str, Any]) -> str:
-    digits = 3 if abs(estimate["value"]) < 10 else 1 if abs(estimate["value"]) < 1000 else 0
-    value = f"{estimate['value']:.{digits}f}"
-    if estimate["low"] is None:
-        return value
-    return f"{value} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"

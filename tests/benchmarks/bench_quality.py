@@ -21,7 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from erc_synth.generation.leaks import benchmark_splits
 from erc_synth.generation.likeness import entropy, label_counts, sentence_encoder
-from erc_synth.generation.quality import Subject, measure_quality, table
+from erc_synth.generation.quality import Subject, measure_quality
+from erc_synth.generation.quality_table import table
 from erc_synth.generation.recipe import load_profile, load_recipe
 from erc_synth.generation.runner import Options, Run, accepted_dialogues
 from erc_synth.generation.transport import OpenAITransport

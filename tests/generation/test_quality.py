@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from erc_synth.generation import diversity, label_check, likeness
-from erc_synth.generation.quality import Subject, measure_quality, table
+from erc_synth.generation.quality import Subject, measure_quality
+from erc_synth.generation.quality_table import table
 from erc_synth.generation.wording import lines, ngrams
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.registry import wheel_path
@@ -136,7 +137,8 @@ def feeling(count: int, flipped: float, start: int) -> list[Dialogue]:
         turns = []
         for turn in range(6):
             glad = chance.random() < 0.5
-            text = f"{chance.choice(JOYFUL if glad else ANGRY)} Really, {SPEAKERS[(turn + 1) % 3]}, number {chance.randrange(90)}."
+            said = chance.choice(JOYFUL if glad else ANGRY)
+            text = f"{said} Really, {SPEAKERS[(turn + 1) % 3]}, number {chance.randrange(90)}."
             truth = glad != (chance.random() < flipped)
             turns.append(Utterance(SPEAKERS[turn % 3], text, "joy" if truth else "anger"))
         made.append(Dialogue(f"f-{number}", tuple(turns)))
@@ -156,7 +158,7 @@ def subject(name: str, flipped: float, start: int) -> Subject:
 
 
 def by_name(content: dict) -> dict:
-    return {measure["name"]: measure for measure in content["measures"]}
+    return content["measures"]
 
 
 def test_the_whole_table_on_the_real_encoder():
@@ -170,11 +172,11 @@ def test_the_whole_table_on_the_real_encoder():
     assert wrong["label agreement (kappa)"]["reference"]["value"] > 0.9
     assert right["two-sample accuracy"]["value"] < 0.75
     assert content["label_agreement"]["kappa_by_label"].keys() == {"joy", "anger"}
-    for measure in content["measures"]:
+    for measure in content["measures"].values():
         if measure["low"] is not None:
             assert measure["low"] <= measure["high"]
     shown = table(json.loads(json.dumps(content)))
-    assert all(measure["name"] in shown for measure in content["measures"])
+    assert all(name in shown and f"| {name} |" in content["section"] for name in content["measures"])
     assert "iemocap/test" in shown
 
 

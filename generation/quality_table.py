@@ -1,0 +1,51 @@
+"""The content of `quality.json` as text: a table for the terminal, a Markdown section for card and report.
+
+Input: measures as `quality` writes them. Output: strings. Not covered: measuring.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The content of `quality.json` as plain text for a terminal."""
+    size = content["size"]
+    head = f"{content['dataset']}: {size['dialogues']} dialogues, {size['utterances']} utterances"
+    against = content["reference"]
+    rows = [head, f"wording at {content['equal_words']} words; intervals 95 %", ""]
+    rows.append(f"{'measure':<30}{'value':>26}{against or '':>26}  reading")
+    for name, measure in content["measures"].items():
+        real = measure["reference"]
+        rows.append(f"{name:<30}{_cell(measure):>26}{_cell(real) if real else '':>26}  {measure['reading']}")
+    if agreement := content["label_agreement"]:
+        rows += ["", f"{'kappa by label':<30}{'value':>26}{'ceiling':>26}"]
+        for label in agreement["over"]:
+            pair = (agreement[key].get(label) for key in ("kappa_by_label", "ceiling_by_label"))
+            rows.append(f"  {label:<28}" + "".join(f"{'-' if v is None else format(v, '.2f'):>26}" for v in pair))
+    rows += ["", f"{'leaks (dialogues that hit)':<30}{'exact':>8}{'8-gram':>8}{'near':>8}{'lines of 5+ words':>20}"]
+    for source, row in content["leaks"].items():
+        counts = "".join(f"{row[kind]:>8}" for kind in ("exact", "ngram8", "near_duplicate"))
+        shared = f"{row.get('shared_lines', 0):>19.1%}"
+        rows.append(f"  {source:<28}{counts + ' ' + shared if row['checked'] else '   not checked'}")
+    return "\n".join([*rows, "", *content["notes"]]).rstrip()
+
+
+def section(measures: Mapping[str, Mapping[str, Any]], reference: str | None) -> str:
+    """One Markdown row per measure; the reference's name is the only text that is not ours."""
+    title = "" if reference is None else re.sub(r"[^\w./:-]", "", reference)
+    rows = [f"| measure | this set | {title or '-'} | reading |", "| --- | ---: | ---: | --- |"]
+    for name, measure in measures.items():
+        real = measure["reference"]
+        rows.append(f"| {name} | {_cell(measure)} | {_cell(real) if real else ''} | {measure['reading']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _cell(estimate: Mapping[str, Any]) -> str:
+    digits = 3 if abs(estimate["value"]) < 10 else 1 if abs(estimate["value"]) < 1000 else 0
+    value = f"{estimate['value']:.{digits}f}"
+    if estimate["low"] is None:
+        return value
+    return f"{value} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
