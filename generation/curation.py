@@ -16,6 +16,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from tqdm import tqdm
+
 from erc_synth.generation import splitting
 from erc_synth.generation.leaks import Hit, LeakIndex, LeakTable, leak_table
 from erc_synth.generation.wording import NearIndex, Signature, lines, signature, words
@@ -200,7 +202,7 @@ def curate(
     judge = _Judge(config, options, leaks, seen or Seen(), _copied(examples))
     passed: list[Dialogue] = []
     dropped: list[Dropped] = []
-    for dialogue in ordered:
+    for dialogue in tqdm(ordered, desc=config, unit=" dialogues", leave=False, disable=None):
         drop = judge.drop(dialogue)
         if drop is None:
             passed.append(dialogue)
