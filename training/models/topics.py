@@ -1,0 +1,129 @@
+"""The topic layer of TODKAT's paper: a variational auto-encoder at half depth of the encoder.
+
+Purpose: the lower half's states are pooled by attention, coded as a Gaussian latent and decoded to one topic vector,
+which the upper layers read as an extra token. It is trained with masked-LM + KL + reconstruction on the train
+dialogues, then the classifier reads it. Input: token lists. Output: ``[n, hidden + hidden]`` (CLS state, topic).
+Not covered: backbones whose layers are not `encoder.layer` (ModernBERT). The official modules were never
+released; this is built from their described shape with the known faults mended (reference/erc-models.md section 4).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.training import checkpoints
+from erc_synth.training.backbones import Encoder
+from erc_synth.training.batching import Encoded
+from erc_synth.training.config import RunConfig
+
+MASKED = 0.15  # share of tokens, as in BERT
+
+
+class TopicEncoder(Encoder):
+    """An encoder with the topic layer between its halves."""
+
+    def __init__(self, backbone: nn.Module, pad_id: int, *, inner: int = 512, latent: int = 1024) -> None:
+        super().__init__(backbone, pad_id)
+        if getattr(backbone.config, "model_type", "") not in ("roberta", "bert", "xlm-roberta"):
+            raise ErcSynthError(
+                "The topic layer needs a BERT or RoBERTa backbone.", hint="Use --mode fixed, or --backbone minilm."
+            )
+        width = self.hidden
+        self.pool = nn.Linear(width, 1)
+        self.inner = nn.Sequential(nn.Linear(width, inner), nn.GELU())
+        self.mean, self.spread = nn.Linear(inner, latent), nn.Linear(inner, latent)
+        self.decode = nn.Sequential(nn.Linear(latent, inner), nn.GELU(), nn.Linear(inner, width))
+        self.last_topic: Tensor | None = None
+        self.penalty: Tensor | None = None
+
+    def states(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """States and topic, ``[n, length, 2 * hidden]``; sets `penalty` (KL + reconstruction, mean)."""
+        self.tokens += ids.numel()
+        mask = torch.ones_like(ids) if mask is None else mask
+        layers: Any = self.backbone.encoder.layer  # type: ignore[union-attr]
+        half = len(layers) // 2
+        states = self._through(layers[:half], self.backbone.embeddings(input_ids=ids), mask)  # type: ignore[operator]
+        topic = self._topic(states, mask)
+        joined = torch.cat([states, topic[:, None]], dim=1)
+        seen = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)  # officially 0: nobody saw the topic
+        upper = self._through(layers[half:], joined, seen)[:, :-1]
+        return torch.cat([upper, topic[:, None].expand_as(upper)], dim=2)
+
+    def _through(self, layers: Any, states: Tensor, mask: Tensor) -> Tensor:
+        hidden = (1.0 - mask[:, None, None].to(states.dtype)) * torch.finfo(states.dtype).min
+        for layer in layers:
+            found = layer(states, attention_mask=hidden)
+            states = found[0] if isinstance(found, tuple) else found
+        return states
+
+    def _topic(self, states: Tensor, mask: Tensor) -> Tensor:
+        weight = self.pool(states).squeeze(2).masked_fill(mask == 0, float("-inf")).softmax(1)
+        pooled = (weight[:, :, None] * states).sum(1)
+        inner = self.inner(pooled)
+        mean, log_variance = self.mean(inner), self.spread(inner).clamp(-8, 8)
+        noise = torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else 0.0
+        topic: Tensor = self.decode(mean + noise)
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean()
+        self.penalty = kl + functional.mse_loss(topic, pooled.detach())
+        return topic
+
+
+def pretrain(model: Any, encoded: Encoded, tokenizer: Any, config: RunConfig, cache: Path) -> float:
+    """Masked-LM on the train utterances with the topic layer; cached as safetensors; returns seconds.
+
+    Every process trains the same on the same data (one seed), so no gradients need to be exchanged.
+    """
+    encoder: TopicEncoder = model.encoder
+    if cache.exists():
+        checkpoints.load_weights(encoder, cache)
+        return 0.0
+    start = time.monotonic()
+    rows = [encoded.text(d, t, end=True) for d in range(len(encoded)) for t in range(encoded.turns(d))]
+    options = config.optimisation
+    device = next(encoder.parameters()).device
+    torch.manual_seed(config.seed)
+    bias = torch.zeros(encoder.backbone.config.vocab_size, device=device, requires_grad=True)  # type: ignore[union-attr, arg-type]
+    optim = torch.optim.AdamW([*encoder.parameters(), bias], lr=options.learning_rate)
+    random = np.random.default_rng([config.seed, 4242])
+    encoder.train()
+    for epoch in range(config.shape.topic_epochs):
+        total, steps = 0.0, 0
+        order = random.permutation(len(rows))
+        for first in range(0, len(order), 32):
+            batch = [rows[i] for i in order[first : first + 32]]
+            loss = _masked_lm(encoder, batch, tokenizer, bias, random)
+            if loss is None:
+                continue
+            optim.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(encoder.parameters(), options.clip)
+            optim.step()
+            total, steps = total + float(loss.detach()), steps + 1
+        print(f"topics epoch {epoch + 1}: loss {total / max(steps, 1):.4f}", file=sys.stderr)
+    checkpoints.save_weights(encoder, cache)
+    return time.monotonic() - start
+
+
+def _masked_lm(
+    encoder: TopicEncoder, rows: list[np.ndarray], tokenizer: Any, bias: Tensor, random: np.random.Generator
+) -> Tensor | None:
+    ids, mask = encoder.pad(rows)
+    hidden = torch.from_numpy(random.random(tuple(ids.shape)) < MASKED).to(ids.device) & (mask == 1)
+    for special in (tokenizer.cls_token_id, tokenizer.sep_token_id):
+        hidden &= ids != special
+    if not bool(hidden.any()):
+        return None
+    states = encoder.states(ids.masked_fill(hidden, tokenizer.mask_token_id), mask)[hidden][:, : encoder.hidden]
+    words = encoder.backbone.embeddings.word_embeddings.weight  # type: ignore[union-attr]
+    penalty = encoder.penalty
+    assert penalty is not None
+    return functional.cross_entropy(states @ words.T + bias, ids[hidden]) + penalty  # type: ignore[operator]
