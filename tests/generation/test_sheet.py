@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,27 @@ def test_a_filled_sheet_is_never_overwritten(tmp_path):
 def test_unlabelled_sets_have_no_sheet():
     with pytest.raises(ErcSynthError, match="No line has a label"):
         draw_items([Dialogue("d", (Utterance("A", "Hello there.", None),))], 5, 0)
+
+
+@pytest.mark.browser
+def test_the_form_keeps_and_saves_answers(tmp_path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    made(tmp_path, invented(4), size=4)
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto((tmp_path / "sheet.html").as_uri())
+        page.check("fieldset >> nth=1 >> input >> nth=3")
+        page.reload()
+        assert page.inner_text("#left") == "3 lines left"
+        with page.expect_download() as download:
+            page.click("#save")
+        download.value.save_as(tmp_path / "answers.csv")
+        browser.close()
+    assert problems == []
+    assert (tmp_path / "answers.csv").read_text() == "item,emotion\n001,\n002,joy\n003,\n004,\n"
