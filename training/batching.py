@@ -167,7 +167,7 @@ class Batch:
     def labels(self) -> np.ndarray:
         """Label index of each target, ``[targets]``."""
         rows = [self.encoded.starts[d] + t for d, t in self.targets]
-        return self.encoded.labels[rows]  # type: ignore[no-any-return]
+        return self.encoded.labels[rows]
 
     def dialogues(self) -> list[int]:
         """Dialogues of the batch, in order of appearance."""

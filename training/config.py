@@ -161,7 +161,7 @@ def _parser() -> Any:
         flag = "--" + option.name.replace("_", "-")
         extra: dict[str, Any] = {"help": option.metadata["help"], "default": option.default}
         if kind == tuple[str, ...]:
-            parser.add_argument(flag, nargs="+", type=str, **{**extra, "default": list(option.default)})
+            parser.add_argument(flag, nargs="+", type=str, **{**extra, "default": []})
         elif kind is bool:
             parser.add_argument(flag, action=jsonargparse.ActionYesNo(no_prefix="no-"), **extra)
         else:

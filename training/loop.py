@@ -323,7 +323,7 @@ def predict(accelerator: Accelerator | None, model: Any, encoded: Encoded) -> np
     model.train(before)
     if accelerator and world > 1:
         logits = accelerator.reduce(logits, "sum")
-    return logits.cpu().numpy()  # type: ignore[no-any-return]
+    return logits.cpu().numpy()
 
 
 @contextmanager

@@ -42,7 +42,8 @@ class UncorrectedAdamW(Optimizer):
 
 def build(model: nn.Module, options: Optimisation) -> Optimizer:
     """The optimiser of a recipe. Without `decay_all`, names with "bias" or "LayerNorm" are not decayed."""
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             spared = not options.decay_all and ("bias" in name or "LayerNorm" in name)

@@ -218,7 +218,7 @@ class Run:
                 draft.replace(cache)
         model.view = "past"
         model.load_state_dict(start)
-        return teacher
+        return teacher  # type: ignore[no-any-return]
 
     def _evaluate(self, model: nn.Module, name: str) -> dict[str, Any]:
         found = self.found[name]

@@ -51,7 +51,7 @@ def scores(matrix: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)  # type: ignore[no-any-return]
 
 
 def metric(labels: Sequence[str]) -> Any:

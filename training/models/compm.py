@@ -92,7 +92,7 @@ class CoMPM(nn.Module):
         vectors = self._encode([batch.encoded.text(*turn) for turn in needed], masked=True)
         pieces = torch.split(vectors, [len(longest[row]) for row in range(len(rows))])
         outputs, _ = self.gru(pad_sequence(list(pieces), batch_first=True))
-        return outputs[[rows[memories[i][0]] for i in held], [len(memories[i]) - 1 for i in held]]
+        return outputs[[rows[memories[i][0]] for i in held], [len(memories[i]) - 1 for i in held]]  # type: ignore[no-any-return]
 
     def _legacy(self, batch: Batch, memories: Memories, held: list[int]) -> Tensor:
         """The official numbers: an utterance is padded to the longest of the same history, unmasked.
@@ -108,7 +108,7 @@ class CoMPM(nn.Module):
             vectors |= {(turn, width): state for turn, state in zip(turns, states, strict=True)}
         histories = [torch.stack([vectors[turn, widths[i]] for turn in memories[i]]) for i in held]
         outputs, _ = self.gru(pad_sequence(histories, batch_first=True))
-        return outputs[list(range(len(held))), [len(memories[i]) - 1 for i in held]]
+        return outputs[list(range(len(held))), [len(memories[i]) - 1 for i in held]]  # type: ignore[no-any-return]
 
 
 def _memories(batch: Batch) -> Memories:

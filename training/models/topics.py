@@ -104,7 +104,7 @@ def pretrain(model: Any, encoded: Encoded, tokenizer: Any, config: RunConfig, ca
             if loss is None:
                 continue
             optim.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(encoder.parameters(), options.clip)
             optim.step()
             total, steps = total + float(loss.detach()), steps + 1
