@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from erc_synth.generation.diversity import Estimate, interval
+from erc_synth.generation.label_check import one_thread
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
 
@@ -130,6 +131,7 @@ def _encode_batch(tokenizer: Any, model: Any, texts: list[str]) -> Any:
     return torch.nn.functional.normalize(pooled, dim=-1).numpy()
 
 
+@one_thread
 def two_sample(
     first: NDArray[np.float32], second: NDArray[np.float32], owners: Sequence[Sequence[int]], seed: int
 ) -> Estimate:
