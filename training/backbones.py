@@ -70,6 +70,10 @@ def backbone_from_config(folder: Path) -> nn.Module:
 
 def _foreign(load: Any, backbone: str, **options: Any) -> Any:
     """The one place where errors of transformers and the Hub become ours."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # it warns of the pooler, which is dropped anyway
     try:
         return load(resolve(backbone), **options)
     except (OSError, ValueError) as error:
@@ -77,6 +81,8 @@ def _foreign(load: Any, backbone: str, **options: Any) -> Any:
             f"The backbone {backbone!r} could not be loaded: {str(error).strip().splitlines()[0]}",
             hint=f"Known names: minilm, {', '.join(KNOWN)}; or a folder with config.json and model.safetensors.",
         ) from error
+    finally:
+        logging.set_verbosity(before)
 
 
 def _without_pooler(backbone: nn.Module) -> nn.Module:
