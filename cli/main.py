@@ -18,11 +18,15 @@ import typer
 
 from erc_synth.cli.build import build
 from erc_synth.cli.curate import curate
+from erc_synth.cli.demo import demo
 from erc_synth.cli.doctor import doctor
 from erc_synth.cli.generate import generate, parse, replay
+from erc_synth.cli.grid import LISTS, grid
 from erc_synth.cli.load import load
 from erc_synth.cli.quality import app as quality
+from erc_synth.cli.report import report
 from erc_synth.cli.stats import stats
+from erc_synth.cli.train import PASS_ON, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,10 +39,13 @@ app.command("parse")(parse)
 app.command("replay")(replay)
 app.command("curate")(curate)
 app.add_typer(quality, name="quality")
-app.command("curate")(curate)
 app.command("build")(build)
 app.command("load")(load)
+app.command("grid")(grid)
 app.command("stats")(stats)
+app.command("report")(report)
+app.command("train", context_settings=PASS_ON)(train)
+app.command("demo")(demo)
 app.command("doctor")(doctor)
 
 
@@ -94,7 +101,19 @@ def _say(sentence: str, code: int) -> int:
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(guarded(lambda: app(standalone_mode=False)))
+    words = joined(sys.argv[1:], LISTS) if sys.argv[1:2] == ["grid"] else sys.argv[1:]
+    sys.exit(guarded(lambda: app(words, standalone_mode=False)))
+
+
+def joined(words: list[str], flags: frozenset[str]) -> list[str]:
+    """`--seeds 1 2 3` as one value, which Typer knows no form for."""
+    result: list[str] = []
+    for word in words:
+        if len(result) >= 2 and result[-2] in flags and not word.startswith("-"):
+            result[-1] += f" {word}"
+        else:
+            result.append(word)
+    return result
 
 
 if __name__ == "__main__":

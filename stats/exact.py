@@ -1,8 +1,9 @@
 """The exact law of the difference of two Friedman rank sums (Eisinga et al. 2017).
 
 Input: number of treatments k, blocks n, a difference d. Output: exact probabilities, as float or
-`Fraction`. No ties: the n-fold convolution, in whole numbers, of the
-per-block law P(+-j) = (k-j)/(k(k-1)), j = 1..k-1. With ties: mid-ranks, and each block's own law is convolved. Not covered: more than two treatments at once (`friedman`).
+`Fraction`. No ties: the n-fold convolution, in whole numbers, of the per-block law
+P(+-j) = (k-j)/(k(k-1)), j = 1..k-1. With ties: mid-ranks, and each block's own law is convolved.
+Not covered: more than two treatments at once (`friedman`).
 """
 
 from __future__ import annotations

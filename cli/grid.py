@@ -1,0 +1,74 @@
+"""`erc-synth grid`: train and score every cell of the tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LISTS = frozenset({"--models", "--benchmarks", "--variants", "--seeds"})  # take several words
+
+
+def grid(
+    models: Annotated[str, typer.Option(help="Classifiers, separated by blanks or commas.")] = "compm emoone todkat",
+    benchmarks: Annotated[str, typer.Option(help="Benchmarks, the same way.")] = "meld emorynlp iemocap",
+    variants: Annotated[str, typer.Option(help="org, nat, bal, tstr-nat, tstr-bal.")] = "org nat bal",
+    seeds: Annotated[str, typer.Option(help="Seeds, the same way.")] = "1 2 3",
+    repo: Annotated[str, typer.Option(help="Synthetic repo: Hub id or folder.")] = "./dist/erc-synth",
+    out: Annotated[Path, typer.Option(help="Folder of the cells.")] = Path("results"),
+    outputs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("outputs"),
+    backbone: Annotated[str, typer.Option(help="Encoder of every classifier.")] = "roberta-large",
+    data_dir: Annotated[Path | None, typer.Option(help="Benchmark files.")] = None,
+    preset: Annotated[str | None, typer.Option(help="fast or paper.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    max_train_dialogues: Annotated[int | None, typer.Option(min=1)] = None,
+    max_eval_dialogues: Annotated[int | None, typer.Option(min=1)] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
+    launcher: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
+    dry_run: Annotated[bool, typer.Option(help="Print the plan and its cost, run nothing.")] = False,
+) -> None:
+    """Train and score every cell of Tables 2 and 3; finished cells are skipped."""
+    from tqdm import tqdm
+
+    from erc_synth.loaders.errors import ErcSynthError
+    from erc_synth.training import grid as plans
+
+    given = {
+        "--backbone": backbone, "--data-dir": data_dir, "--preset": preset, "--epochs": epochs,
+        "--max-train-dialogues": max_train_dialogues, "--max-eval-dialogues": max_eval_dialogues,
+    }  # fmt: skip
+    extra = tuple(str(word) for flag, value in given.items() if value is not None for word in (flag, value))
+
+    def words(text: str) -> tuple[str, ...]:
+        return tuple(text.replace(",", " ").split())
+
+    try:
+        numbers = tuple(int(seed) for seed in words(seeds))
+    except ValueError as error:
+        raise ErcSynthError(f"--seeds {seeds!r}: seeds are whole numbers.") from error
+    plan = plans.Plan(words(models), words(benchmarks), words(variants), numbers, repo, extra)
+    todo = plans.open_trainings(plan, out)
+    total = len(plan.trainings())
+    typer.echo(f"{total} trainings, {total * len(plans.TEST_SETS)} cells; {total - len(todo)} trainings are done.")
+    if dry_run:
+        times = plans.known_seconds(outputs)
+        for training in todo:
+            cost = f"about {times[training.model]:.0f} s" if training.model in times else "cost not known yet"
+            typer.echo(f"{training.name:<32}{cost:<20}{' '.join(plans.command_of(training, plan, outputs)[11:])}")
+        return
+    with tqdm(total=len(todo), unit="training", disable=not todo) as bar:
+
+        def ended(training: plans.Training, reason: str | None) -> None:
+            bar.update()
+            if reason:
+                bar.write(f"FAILED {training.name}: {reason}")
+
+        failed = plans.run_plan(plan, out, outputs, jobs=jobs, launcher=launcher, ended=ended)
+    if failed:
+        raise ErcSynthError(
+            f"{len(failed)} of {total} trainings failed, the first: {failed[0][1]}",
+            hint=f"The other cells are in {out}; run the same command again to retry.",
+            exit_code=3,
+        )
+    typer.echo(f"All cells are in {out}.")
