@@ -25,7 +25,7 @@ KNOWN = {
     "modernbert": "answerdotai/ModernBERT-base",
 }
 WASTE = 0.12  # share of padding that a group may hold; below it, more calls cost more than padding
-GROUP_TOKENS = 16_384
+GROUP_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # CPU: smaller groups use less memory
 
 
 def resolve(backbone: str) -> str:
@@ -92,14 +92,14 @@ def _without_pooler(backbone: nn.Module) -> nn.Module:
     return backbone
 
 
-def _groups(lengths: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
-    """Runs of ascending lengths with at most `WASTE` padding and `GROUP_TOKENS` tokens."""
+def _groups(lengths: np.ndarray, order: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Runs of ascending lengths with at most `WASTE` padding and `budget` tokens."""
     start, real = 0, 0
     for stop, position in enumerate(order):
         length = int(lengths[position])
         padded = length * (stop + 1 - start)
         too_loose = padded - real - length > WASTE * padded and stop - start >= 4
-        if stop > start and (padded > GROUP_TOKENS or too_loose):
+        if stop > start and (padded > budget or too_loose):
             yield order[start:stop]
             start, real = stop, 0
         real += length
@@ -144,8 +144,10 @@ class Encoder(nn.Module):
         """State of the token at `readout` (default: the first) of each sequence, ``[n, hidden]``."""
         lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
         order = np.argsort(lengths, kind="stable")
+        device = next(self.backbone.parameters()).device.type
+        budget = GROUP_TOKENS.get(device, GROUP_TOKENS["cuda"])
         parts = []
-        for group in _groups(lengths, order):
+        for group in _groups(lengths, order, budget):
             ids, mask = self.pad([sequences[i] for i in group])
             states = self.states(ids, mask)
             at = [0 if readout is None else readout[i] for i in group]
