@@ -50,8 +50,8 @@ def demo(
         steps.append(_erc("stats", out / "results", "--out", out / "stats.json"))
     steps.append(
         _erc("report", "--results", out / "results", "--outputs", out / "outputs", "--curated", out / "curated",
-             "--runs", out / "runs", "--stats", out / "stats.json", "--out", out / "report", "--title", "erc-synth demo",
-             *data)
+             "--runs", out / "runs", "--stats", out / "stats.json", "--out", out / "report",
+             "--title", "erc-synth demo", *data)
     )  # fmt: skip
     for number, step in enumerate(steps, start=1):
         code = _run(number, len(steps), step)

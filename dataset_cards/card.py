@@ -161,7 +161,11 @@ def render(facts: Facts, written: Sequence[Written], *, repo_id: str, version: s
         all_dropped=_counts(sum((Counter(c.curation.get("dropped") or {}) for c in facts.configs), Counter())),
         leaks=leaks,
         unchecked=unchecked,
-        quality=[{"name": c.name, "table": _quality_table(c.quality)} for c in facts.configs if c.quality],
+        quality=[
+            {"name": c.name, "section": c.quality["section"]}
+            for c in facts.configs
+            if c.quality and c.quality.get("section")
+        ],
         limits=_limits(facts),
         licences=_licences(facts),
         erc_synth=package_version("erc-synth"),
@@ -230,24 +234,6 @@ def _licences(facts: Facts) -> list[dict[str, Any]]:
         entry = groups.setdefault(licence["id"], {**licence, "configs": []})
         entry["configs"].append(f"`{config.name}`")
     return list(groups.values())
-
-
-def _quality_table(quality: Mapping[str, Any]) -> str:
-    """A two-column table of all numbers of quality.json, nested names joined with a point."""
-    rows: list[tuple[str, str]] = []
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), inner)
-        elif isinstance(value, bool) or value is None or isinstance(value, list):
-            return
-        elif isinstance(value, int | float):
-            rows.append((prefix, f"{value:.4g}" if isinstance(value, float) else str(value)))
-
-    walk("", quality)
-    lines = ["| measure | value |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {markdown_text(name)} | {value} |" for name, value in rows[:60])]) + "\n"
 
 
 def write_card(

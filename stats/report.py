@@ -176,7 +176,7 @@ def _table2(
     benchmarks = list(dict.fromkeys(b for b in ("meld", "emorynlp", "iemocap") if any(k[1] == b for k in scores)))
     rows = []
     for model in models:
-        cells = []
+        cells: list[dict[str, Any] | None] = []
         for benchmark in benchmarks:
             for variant in ("org", "nat", "bal"):
                 some = scores.get((model, benchmark, variant, "org"))

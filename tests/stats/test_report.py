@@ -1,0 +1,142 @@
+"""The report: whole from any part of its inputs, safe with hostile text, readable by everybody."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from erc_synth.stats.friedman import analyse
+from erc_synth.stats.report import Inputs, collect, write_report
+from erc_synth.stats.table import grid_table, paper_table
+
+HOSTILE = "<script>alert(1)</script> | & $x_1$"
+
+
+def _metrics(model="compm"):
+    evaluation = {
+        "dataset": "meld", "config": None, "split": "test", "label_set": "meld", "labels": ["joy", HOSTILE],
+        "examples": 4, "weighted_f1": 0.5, "macro_f1": 0.4, "micro_f1": 0.5, "fingerprint": "f", "revision": None,
+        "per_class": {name: {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2} for name in ("joy", HOSTILE)},
+        "confusion": [[1, 1], [1, 1]], "predictions": "p.parquet",
+    }  # fmt: skip
+    epochs = [{"epoch": e, "train_loss": 1.0, "dev_weighted_f1": 0.1 * e, "seconds": 1.0} for e in (1, 2)]
+    stage = {"name": "train", "dataset": "meld", "config": None, "fingerprint": "f", "epochs": epochs, "best_epoch": 2}
+    run = {"name": "x", "model": model, "backbone": "tiny", "recipe": "scratch", "seed": 0, "command": [], "config": {}}
+    cost = {"seconds": 3.0, "tokens": 1000, "peak_memory_bytes": 1}
+    return {"run": run, "stages": [stage], "evaluations": [evaluation], "cost": cost, "versions": {}}
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """A small project folder: two runs, a grid of one classifier, one curated set."""
+    for variant in ("org", "nat", "bal", "tstr-nat"):
+        run = tmp_path / "outputs" / f"compm-meld-{variant}-s1"
+        run.mkdir(parents=True)
+        (run / "metrics.json").write_text(json.dumps(_metrics()))
+        (run / "log.txt").write_text("log")
+        for i, test_set in enumerate(("org", "nat", "bal")):
+            cell = {
+                "model": "compm", "variant": variant, "benchmark": "meld", "test_set": test_set, "seed": 1,
+                "score": 0.4 + 0.1 * i + 0.01 * len(variant), "status": "done", "reason": None, "recipe": "scratch",
+                "metrics": f"../outputs/{run.name}/metrics.json", "examples": 4,
+            }  # fmt: skip
+            (tmp_path / "results").mkdir(exist_ok=True)
+            (tmp_path / "results" / f"{run.name}-on-{test_set}.json").write_text(json.dumps(cell))
+    one = {"dialogues": 1}
+    curation = {
+        "config": "meld_natural", "recipe": "meld_natural", "generator": HOSTILE, "dropped": {"duplicate": 1},
+        "kept": {"dialogues": 3, "utterances": 9}, "splits": {"train": one, "validation": one, "test": one},
+        "label_counts": {"train": {"joy": 5, HOSTILE: 4}}, "leaks": {},
+    }  # fmt: skip
+    (tmp_path / "curated").mkdir()
+    (tmp_path / "curated" / "meld_natural.curation.json").write_text(json.dumps(curation))
+    stats = analyse(grid_table(tmp_path / "results"))
+    (tmp_path / "stats.json").write_text(json.dumps(stats))
+    return Inputs(
+        tmp_path / "results", tmp_path / "outputs", tmp_path / "curated", tmp_path / "runs", tmp_path / "stats.json"
+    )
+
+
+def test_every_part_of_the_inputs_is_shown(inputs, tmp_path):
+    page = write_report(inputs, tmp_path / "report").read_text()
+    for piece in ("Table 2", "Table 3", "TSTR", "meld_natural", "compm-meld-nat-s1", "Learning curves", "Exact p"):
+        assert piece in page
+
+
+def test_links_lead_to_the_runs(inputs, tmp_path):
+    page = write_report(inputs, tmp_path / "report")
+    links = set(re.findall(r'href="([^"#][^"]*)"', page.read_text()))
+    assert len(links) >= 8
+    assert all((page.parent / link).exists() for link in links)
+
+
+def test_the_page_is_one_file_without_network(inputs, tmp_path):
+    page = write_report(inputs, tmp_path / "report").read_text()
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    assert "@import" not in page
+
+
+def test_hostile_text_is_escaped_everywhere(inputs, tmp_path):
+    write_report(inputs, tmp_path / "report")
+    for path in [tmp_path / "report" / "report.html", *(tmp_path / "report" / "figures").glob("*.svg")]:
+        assert "<script>" not in path.read_text()
+    for path in (tmp_path / "report" / "figures").glob("*.svg"):
+        import xml.etree.ElementTree as tree
+
+        tree.fromstring(path.read_text())
+
+
+def test_nothing_at_all_still_gives_a_report_that_says_so(tmp_path):
+    page = write_report(Inputs(), tmp_path / "report").read_text()
+    assert "Not in this report" in page
+    assert "no numbers yet" in page
+
+
+def test_consistently_is_never_claimed_where_one_cell_disagrees(tmp_path):
+    (tmp_path / "stats.json").write_text(json.dumps(analyse(paper_table())))
+    said = " ".join(collect(Inputs(stats=tmp_path / "stats.json"), tmp_path).findings)
+    assert "In 1 cells a compared model scores lower" in said
+    assert "Every compared model" not in said
+    assert "consistently" not in said
+
+
+def test_latex_is_balanced_and_escaped(inputs, tmp_path):
+    write_report(inputs, tmp_path / "report")
+    for path in (tmp_path / "report" / "tables").glob("*.tex"):
+        text = path.read_text()
+        assert text.count("{") == text.count("}")
+        assert text.startswith(r"\begin{tabular}")
+
+
+def test_stats_and_report_import_no_torch():
+    code = "import sys, erc_synth.stats.report, erc_synth.stats.table; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "transformers", "datasets", "erc_synth.loaders"} & set(loaded)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_passes_axe_and_fits_a_phone(inputs, tmp_path, scheme):
+    from axe_core_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    page_file = write_report(inputs, tmp_path / "report")
+    with sync_playwright() as play:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
+        page.goto(page_file.as_uri())
+        for summary in page.query_selector_all("summary"):
+            summary.click()
+        violations = Axe().run(page)["violations"]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in violations] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        page.keyboard.press("Home")
+        browser.close()
