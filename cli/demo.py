@@ -21,11 +21,12 @@ LOAD = "from datasets import load_dataset; print(load_dataset({folder!r}, 'meld_
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of everything the demo writes.")] = Path("demo"),
-    dialogues: Annotated[int, typer.Option(min=6, help="Dialogues to generate per recipe.")] = 12,
-    turns: Annotated[tuple[int, int], typer.Option(help="Turns per dialogue.")] = (5, 8),
-    train_dialogues: Annotated[int, typer.Option(min=1, help="Train dialogues per stage.")] = 80,
-    eval_dialogues: Annotated[int, typer.Option(min=1, help="Dialogues per dev and test split.")] = 40,
-    epochs: Annotated[int, typer.Option(min=1)] = 2,
+    dialogues: Annotated[int, typer.Option(min=6, help="Dialogues to generate per recipe.")] = 8,
+    turns: Annotated[tuple[int, int], typer.Option(help="Turns per dialogue.")] = (4, 7),
+    train_dialogues: Annotated[int, typer.Option(min=1, help="Train dialogues per stage.")] = 16,
+    eval_dialogues: Annotated[int, typer.Option(min=1, help="Dialogues per dev and test split.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1)] = 1,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Longest encoder input.")] = 96,
     model: Annotated[str, typer.Option(help="compm, emoone, todkat or baseline.")] = "compm",
     backbone: Annotated[str, typer.Option()] = "minilm",
     seed: Annotated[int, typer.Option()] = 0,
@@ -44,7 +45,8 @@ def demo(
              "--keep", "copied_example", *data),
         _erc("build", "--curated", out / "curated", "--runs", out / "runs", "--out", repo, *data),
         [sys.executable, "-c", LOAD.format(folder=str(repo), cache=str(out / "cache"))],
-        _training(out, repo, model, backbone, seed, epochs, train_dialogues, eval_dialogues, data, have_meld),
+        _training(out, repo, model, seed, _sizes(backbone, epochs, train_dialogues, eval_dialogues, max_tokens), data,
+                  have_meld),
     ]  # fmt: skip
     if have_meld:
         steps.append(_erc("stats", out / "results", "--out", out / "stats.json"))
@@ -78,12 +80,15 @@ def _erc(*words: object) -> list[str]:
     return [sys.executable, "-m", "erc_synth.cli.main", *map(str, words)]
 
 
+def _sizes(backbone: str, epochs: int, train: int, most: int, tokens: int) -> list[object]:
+    return ["--backbone", backbone, "--epochs", epochs, "--max-train-dialogues", train,
+            "--max-eval-dialogues", most, "--max-tokens", tokens]  # fmt: skip
+
+
 def _training(
-    out: Path, repo: Path, model: str, backbone: str, seed: int, epochs: int, train: int, most: int,
-    data: list[str], have_meld: bool,
-) -> list[str]:  # fmt: skip
+    out: Path, repo: Path, model: str, seed: int, sizes: list[object], data: list[str], have_meld: bool
+) -> list[str]:
     """All trainings on MELD (org, nat, bal, TSTR), or one on synthetic data alone."""
-    sizes = ["--backbone", backbone, "--epochs", epochs, "--max-train-dialogues", train, "--max-eval-dialogues", most]
     if have_meld:
         variants = "org nat bal tstr-nat tstr-bal"
         return _erc("grid", "--models", model, "--benchmarks", "meld", "--variants", variants, "--seeds", seed,

@@ -24,6 +24,7 @@ def grid(
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     max_train_dialogues: Annotated[int | None, typer.Option(min=1)] = None,
     max_eval_dialogues: Annotated[int | None, typer.Option(min=1)] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=8, help="Longest encoder input.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
     launcher: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
     dry_run: Annotated[bool, typer.Option(help="Print the plan and its cost, run nothing.")] = False,
@@ -37,6 +38,7 @@ def grid(
     given = {
         "--backbone": backbone, "--data-dir": data_dir, "--preset": preset, "--epochs": epochs,
         "--max-train-dialogues": max_train_dialogues, "--max-eval-dialogues": max_eval_dialogues,
+        "--max-tokens": max_tokens,
     }  # fmt: skip
     extra = tuple(str(word) for flag, value in given.items() if value is not None for word in (flag, value))
 
@@ -55,7 +57,8 @@ def grid(
         times = plans.known_seconds(outputs)
         for training in todo:
             cost = f"about {times[training.model]:.0f} s" if training.model in times else "cost not known yet"
-            typer.echo(f"{training.name:<32}{cost:<20}{' '.join(plans.command_of(training, plan, outputs)[11:])}")
+            flags = " ".join(plans.command_of(training, plan, outputs, ()))
+            typer.echo(f"{training.name:<32}{cost:<20}{flags}")
         return
     with tqdm(total=len(todo), unit="training", disable=not todo) as bar:
 

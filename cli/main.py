@@ -23,6 +23,7 @@ from erc_synth.cli.doctor import doctor
 from erc_synth.cli.generate import generate, parse, replay
 from erc_synth.cli.grid import LISTS, grid
 from erc_synth.cli.load import load
+from erc_synth.cli.publish import publish
 from erc_synth.cli.quality import app as quality
 from erc_synth.cli.report import report
 from erc_synth.cli.stats import stats
@@ -40,6 +41,7 @@ app.command("replay")(replay)
 app.command("curate")(curate)
 app.add_typer(quality, name="quality")
 app.command("build")(build)
+app.command("publish")(publish)
 app.command("load")(load)
 app.command("grid")(grid)
 app.command("stats")(stats)

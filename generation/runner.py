@@ -304,7 +304,8 @@ class Run:
             if endpoint is None:
                 return None
             sent_at, clock = datetime.now(UTC), time.monotonic()
-            base: dict[str, Any] = {"seed": prompt.seed, "emotion": prompt.emotion, "try": tries, "endpoint": endpoint.url,
+            base: dict[str, Any] = {"seed": prompt.seed, "emotion": prompt.emotion, "try": tries,
+                    "endpoint": endpoint.url,
                     "prompt_hash": prompt.hash, "sent": sent_at.isoformat()}  # fmt: skip
             try:
                 answer = await self.transport.complete(session, endpoint.url, prompt, self.options.sampling)

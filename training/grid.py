@@ -25,10 +25,16 @@ VARIANTS = ("org", "nat", "bal", "tstr-nat", "tstr-bal")
 TEST_SETS = ("org", "nat", "bal")
 KINDS = {"nat": "natural", "bal": "balanced"}
 LAUNCHERS = ("local", "ray", "slurm")
-LAUNCH = (
-    sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--num_processes", "1",
-    "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "erc_synth.training.run",
-)  # fmt: skip
+
+
+def launch_words(jobs: int = 1) -> tuple[str, ...]:
+    """`accelerate launch` of one training; the processors are shared among the jobs (its default is one)."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    return (
+        sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--num_processes", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", str(threads),
+        "-m", "erc_synth.training.run",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +116,12 @@ def _status(cell: Path) -> str:
         return "open"
 
 
-def command_of(training: Training, plan: Plan, outputs: Path, launch: Sequence[str] = LAUNCH) -> list[str]:
+def command_of(training: Training, plan: Plan, outputs: Path, launch: Sequence[str]) -> list[str]:
     """The whole command line of one training."""
     return [*launch, *training.words(), *plan.extra, "--out", str(outputs / training.name)]
 
 
-def execute(training: Training, plan: Plan, results: Path, outputs: Path, launch: Sequence[str] = LAUNCH) -> str | None:
+def execute(training: Training, plan: Plan, results: Path, outputs: Path, launch: Sequence[str]) -> str | None:
     """Run one training and write its cells; returns why it failed, or `None`.
 
     The log of the process is `<outputs>/<run>/log.txt`.
@@ -190,7 +196,7 @@ def run_plan(
     *,
     jobs: int = 1,
     launcher: str = "local",
-    launch: Sequence[str] = LAUNCH,
+    launch: Sequence[str] = (),
     ended: Callable[[Training, str | None], None] = lambda training, reason: None,
 ) -> list[tuple[Training, str]]:
     """Run all open trainings; returns those that failed with their reasons.
@@ -201,11 +207,12 @@ def run_plan(
         outputs: Folder of the runs.
         jobs: Trainings at the same time (local).
         launcher: local, ray or slurm.
-        launch: Command that starts a training (tests put a small one here).
+        launch: Command that starts a training; `launch_words` by default.
         ended: Called after each training, with the reason of a failure.
     """
     todo = open_trainings(plan, results)
     failed: list[tuple[Training, str]] = []
+    launch = launch or launch_words(jobs)
     for training, reason in _engine(launcher)(todo, plan, results, outputs, jobs, launch):
         ended(training, reason)
         if reason:

@@ -25,7 +25,7 @@ def _turns(text, **options):
     [
         "Speaker: Ross Utterance: Hi there. Number: 0\nSpeaker: Joey Utterance: No! Number: 4",
         "Sure!\n\nSpeaker: Ross\nUtterance: Hi there.\nNumber: 0\n\nSpeaker: Joey\nUtterance: No!\nNumber: 4\n\nEnjoy!",
-        "1. **Speaker:** Ross **Utterance:** “Hi there.” Number: 0\n2. **Speaker:** Joey **Utterance:** “No!” Number: 4.",
+        "1. **Speaker:** Ross **Utterance:** “Hi there.” Number: 0\n2. **Speaker:** Joey Utterance: “No!” Number: 4.",
         "SPEAKER: Ross UTTERANCE: Hi there. NUMBER: (0)\nspeaker: Joey utterance: No! number: [4]",
         "Speaker: Ross, Utterance: Hi there., Number: zero\nSpeaker: Joey, Utterance: No!, Number: four",
         "Speaker: Ross Utterance: Hi there. Number: neutral\nSpeaker: Joey Utterance: No! Number: 4 (anger)",
