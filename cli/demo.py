@@ -25,7 +25,7 @@ def demo(
     turns: Annotated[tuple[int, int], typer.Option(help="Turns per dialogue.")] = (4, 7),
     train_dialogues: Annotated[int, typer.Option(min=1, help="Train dialogues per stage.")] = 16,
     eval_dialogues: Annotated[int, typer.Option(min=1, help="Dialogues per dev and test split.")] = 8,
-    epochs: Annotated[int, typer.Option(min=1)] = 1,
+    epochs: Annotated[int, typer.Option(min=1)] = 2,
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest encoder input.")] = 96,
     model: Annotated[str, typer.Option(help="compm, emoone, todkat or baseline.")] = "compm",
     backbone: Annotated[str, typer.Option()] = "minilm",
@@ -81,7 +81,8 @@ def _erc(*words: object) -> list[str]:
 
 
 def _sizes(backbone: str, epochs: int, train: int, most: int, tokens: int) -> list[object]:
-    return ["--backbone", backbone, "--epochs", epochs, "--max-train-dialogues", train,
+    # So few steps need a high learning rate to leave the majority class.
+    return ["--backbone", backbone, "--epochs", epochs, "--learning-rate", 2e-4, "--max-train-dialogues", train,
             "--max-eval-dialogues", most, "--max-tokens", tokens]  # fmt: skip
 
 

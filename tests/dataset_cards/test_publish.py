@@ -1,0 +1,178 @@
+"""Publication with the real clients, in processes of their own, against a Hub server of ours."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fakes.curated import write_project
+from fakes.hub import TOKEN, HubServer
+
+REPO = "org/erc-synth"
+LOADER = """
+import sys
+from datasets import load_dataset
+found = load_dataset("org/erc-synth", *sys.argv[1:2], **({"revision": sys.argv[2]} if len(sys.argv) > 2 else {}))
+print({split: len(rows) for split, rows in found.items()}, found["train"].features["emotion"].names)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    curated, runs = write_project(root)
+    command = [sys.executable, "-m", "erc_synth.cli.main", "build", "--curated", curated, "--runs", runs,
+               "--out", root / "dist"]  # fmt: skip
+    subprocess.run([str(word) for word in command], check=True, capture_output=True, cwd=root)
+    return root / "dist"
+
+
+@pytest.fixture
+def hub():
+    with HubServer() as server:
+        yield server
+
+
+def _environment(hub, home, token=TOKEN):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "*",
+                    "HF_HUB_DISABLE_TELEMETRY": "1"}  # fmt: skip
+    return environment | ({"HF_TOKEN": token} if token else {})
+
+
+def _publish(hub, folder, home, *words, token=TOKEN):
+    command = [
+        sys.executable,
+        "-m",
+        "erc_synth.cli.main",
+        "publish",
+        "--repo-id",
+        REPO,
+        "--folder",
+        str(folder),
+        *words,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment(hub, home, token))
+
+
+def _load(hub, home, *words):
+    return subprocess.run(
+        [sys.executable, "-c", LOADER, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(hub, home, None),
+    )
+
+
+def _copy(folder, to):
+    import shutil
+
+    shutil.copytree(folder, to)
+    return to
+
+
+def test_publish_is_one_commit_with_a_tag_and_loads_for_anyone(hub, folder, tmp_path):
+    done = _publish(hub, folder, tmp_path / "h", "--tag", "v1.0.0")
+    assert done.returncode == 0, done.stderr
+    repo = hub.repos[REPO]
+    assert [title for _, _, title in repo.commits] == ["initial commit", "Publish erc-synth data 1.0.0"]
+    assert repo.tags == {"v1.0.0": repo.head}
+    assert done.stdout.count("reloaded and equal") == 6
+    assert TOKEN not in done.stdout + done.stderr
+    loaded = _load(hub, tmp_path / "h2", "meld_balanced", "v1.0.0")
+    assert "{'train': 32, 'validation': 4, 'test': 4}" in loaded.stdout, loaded.stderr
+    assert "['anger', 'disgust', 'fear', 'joy', 'neutral', 'sadness', 'surprise']" in loaded.stdout
+
+
+def test_unchanged_content_makes_no_commit_and_stale_files_vanish(hub, folder, tmp_path):
+    assert _publish(hub, folder, tmp_path / "h").returncode == 0
+    again = _publish(hub, folder, tmp_path / "h")
+    assert "Nothing changed, no commit" in again.stdout
+    repo = hub.repos[REPO]
+    assert len(repo.commits) == 2
+    files = dict(repo.commits[-1][1])
+    repo.commit({**files, "meld_natural/train-00001-of-00002.parquet": (b"old", True)}, "old shard")
+    assert _publish(hub, folder, tmp_path / "h").returncode == 0
+    assert set(repo.commits[-1][1]) == set(files)
+    assert ".gitattributes" in repo.commits[-1][1]
+
+
+def test_dry_run_says_every_file_and_sends_nothing(hub, folder, tmp_path):
+    done = _publish(hub, folder, tmp_path / "h", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("add ") == 21  # 18 Parquet files, the card, two figures
+    assert hub.repos == {}
+
+
+def test_a_stale_parent_is_retried_from_the_new_head(hub, folder, tmp_path):
+    hub.race = True
+    done = _publish(hub, folder, tmp_path / "h")
+    assert done.returncode == 0, done.stderr
+    assert "Somebody else committed" in done.stdout
+    assert "other.txt" not in hub.repos[REPO].commits[-1][1]  # what is not in the folder is deleted, in the same commit
+
+
+@pytest.mark.parametrize("name", ["commit", "preupload", "lfs/objects"])
+def test_a_fault_in_the_middle_leaves_the_head_untouched(hub, folder, tmp_path, name):
+    assert _publish(hub, folder, tmp_path / "h").returncode == 0
+    head = hub.repos[REPO].head
+    changed = _copy(folder, tmp_path / "changed")
+    card = changed / "README.md"
+    card.write_text(card.read_text().replace("# erc-synth", "# erc-synth again", 1))
+    if name == "lfs/objects":
+        pytest.importorskip("pyarrow")
+        import pyarrow.parquet as pq
+
+        file = next((changed / "meld_natural").glob("test-*"))
+        pq.write_table(pq.read_table(file), file, compression="gzip")
+    hub.fail[name] = 403
+    done = _publish(hub, changed, tmp_path / "h")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") <= 2
+    assert "Traceback" not in done.stderr
+    assert hub.repos[REPO].head == head
+
+
+def test_pull_request_leaves_main_alone(hub, folder, tmp_path):
+    done = _publish(hub, folder, tmp_path / "h", "--create-pr")
+    assert done.returncode == 0, done.stderr
+    assert "Pull request: " in done.stdout
+    assert len(hub.repos[REPO].commits) == 1
+
+
+def test_a_reload_that_differs_exits_with_4(hub, folder, tmp_path):
+    hub.corrupt = tuple(f"emorynlp_balanced/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
+    done = _publish(hub, folder, tmp_path / "h")
+    assert done.returncode == 4
+    assert "emorynlp_balanced (test)" in done.stderr
+
+
+@pytest.mark.parametrize(("token", "sentence"), [(None, "token|login"), ("hf_wrong", "does not accept the token")])
+def test_login_problems_are_one_sentence(hub, folder, tmp_path, token, sentence):
+    import re
+
+    done = _publish(hub, folder, tmp_path / "h", token=token)
+    assert done.returncode == 2
+    assert re.search(sentence, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "hf_wrong" not in done.stderr
+
+
+def test_network_down_is_one_sentence(folder, tmp_path):
+    class Closed:
+        url = "http://127.0.0.1:9"
+
+    done = _publish(Closed, folder, tmp_path / "h")
+    assert done.returncode == 2
+    assert "could not be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_alone_needs_no_hub(folder, tmp_path):
+    command = [sys.executable, "-m", "erc_synth.cli.main", "publish", "--check"]
+    good = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
+    assert good.returncode == 0
+    bad = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (bad.returncode, "README.md is missing" in bad.stderr) == (4, True)
