@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f")
+# Prefixed names: the style of an inline SVG applies to the whole page.
 STYLE = (
-    "<style>.ink{fill:var(--ink,#1f2328)}.soft{fill:var(--soft,#57606a)}.line{stroke:var(--ink,#1f2328);fill:none}"
-    ".grid{stroke:var(--edge,#d0d7de)}text{font:12px system-ui,sans-serif}</style>"
+    "<style>.fig-ink{fill:var(--ink,#1f2328)}.fig-soft{fill:var(--soft,#57606a)}.fig-line{stroke:var(--ink,#1f2328);fill:none}"
+    ".fig-grid{stroke:var(--edge,#d0d7de)}svg text{font:12px system-ui,sans-serif}</style>"
 )
 
 
@@ -35,27 +36,27 @@ def critical_difference(models: Sequence[str], mean_ranks: Sequence[float], diff
     def x(rank: float) -> float:
         return left + (rank - 1) / max(k - 1, 1) * width
 
-    parts = [f'<line class="line" x1="{left}" x2="{left + width}" y1="{top}" y2="{top}"/>']
+    parts = [f'<line class="fig-line" x1="{left}" x2="{left + width}" y1="{top}" y2="{top}"/>']
     for tick in range(1, k + 1):
-        parts.append(f'<line class="line" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 5}" y2="{top}"/>')
-        parts.append(f'<text class="soft" x="{x(tick):.1f}" y="{top - 10}" text-anchor="middle">{tick}</text>')
+        parts.append(f'<line class="fig-line" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 5}" y2="{top}"/>')
+        parts.append(f'<text class="fig-soft" x="{x(tick):.1f}" y="{top - 10}" text-anchor="middle">{tick}</text>')
     groups = _groups([mean_ranks[j] for j in order], difference)
     base = top + 14 * len(groups) + 16
     for i, (first, last) in enumerate(groups):
         y = top + 12 + 14 * i
         a, b = x(mean_ranks[order[first]]) - 4, x(mean_ranks[order[last]]) + 4
-        parts.append(f'<line class="line" stroke-width="4" x1="{a:.1f}" x2="{b:.1f}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<line class="fig-line" stroke-width="4" x1="{a:.1f}" x2="{b:.1f}" y1="{y}" y2="{y}"/>')
     for place, j in enumerate(order):
         on_left = place < half
         row = place if on_left else k - 1 - place
         y = base + 20 * row
         end = left - 8 if on_left else left + width + 8
         at = x(mean_ranks[j])
-        parts.append(f'<polyline class="line" points="{at:.1f},{top} {at:.1f},{y} {end},{y}"/>')
+        parts.append(f'<polyline class="fig-line" points="{at:.1f},{top} {at:.1f},{y} {end},{y}"/>')
         anchor = "end" if on_left else "start"
         text = f"{escape(models[j])} ({mean_ranks[j]:.2f})"
         at = end + (-4 if on_left else 4)
-        parts.append(f'<text class="ink" x="{at}" y="{y + 4}" text-anchor="{anchor}">{text}</text>')
+        parts.append(f'<text class="fig-ink" x="{at}" y="{y + 4}" text-anchor="{anchor}">{text}</text>')
     note = "" if difference is None else f"; Nemenyi critical difference {difference:.2f}"
     return svg(left + width + 160, base + 20 * half + 6, f"Mean ranks of {k} models{note}", "".join(parts))
 
@@ -89,17 +90,17 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_
     for i in range(5):
         value = y_low + (y_high - y_low) * i / 4
         y = place((x_low, value))[1]
-        parts.append(f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="soft" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2g}</text>')
+        parts.append(f'<line class="fig-grid" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="fig-soft" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2g}</text>')
     for i, (name, line) in enumerate(series.items()):
         colour, dash = PALETTE[i % len(PALETTE)], ("" if i < len(PALETTE) else ' stroke-dasharray="5 3"')
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line))
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dash} points="{path}"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in map(place, line)]
         parts.append(f'<rect x="{left}" y="{top + height + 34 + 18 * i}" width="12" height="12" fill="{colour}"/>')
-        parts.append(f'<text class="ink" x="{left + 18}" y="{top + height + 44 + 18 * i}">{escape(name)}</text>')
+        parts.append(f'<text class="fig-ink" x="{left + 18}" y="{top + height + 44 + 18 * i}">{escape(name)}</text>')
     middle, below = left + width / 2, top + height + 22
-    parts.append(f'<text class="soft" x="{middle}" y="{below}" text-anchor="middle">{escape(x_title)}</text>')
+    parts.append(f'<text class="fig-soft" x="{middle}" y="{below}" text-anchor="middle">{escape(x_title)}</text>')
     return svg(left + width + 20, top + height + 48 + 18 * len(series), f"{y_title} by {x_title}", "".join(parts))
 
 
@@ -114,16 +115,16 @@ def log_bars(title: str, counts: Mapping[str, int], reference: Mapping[str, int]
     bottom = 8 + row * len(counts)
     for decade in range(decades + 1):
         at = left + decade / decades * width
-        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="4" y2="{bottom}"/>')
-        parts.append(f'<text class="soft" x="{at:.1f}" y="{bottom + 14}" text-anchor="middle">{10**decade}</text>')
+        parts.append(f'<line class="fig-grid" x1="{at:.1f}" x2="{at:.1f}" y1="4" y2="{bottom}"/>')
+        parts.append(f'<text class="fig-soft" x="{at:.1f}" y="{bottom + 14}" text-anchor="middle">{10**decade}</text>')
     for i, (label, count) in enumerate(counts.items()):
         y = 8 + row * i
-        parts.append(f'<text class="ink" x="{left - 6}" y="{y + 14}" text-anchor="end">{escape(label)}</text>')
+        parts.append(f'<text class="fig-ink" x="{left - 6}" y="{y + 14}" text-anchor="end">{escape(label)}</text>')
         long = max(x(count) - left, 2 if count else 0)
         parts.append(f'<rect fill="{PALETTE[0]}" x="{left}" y="{y + 3}" width="{long:.1f}" height="14"/>')
         note = str(count)
         if reference.get(label):
             note += f" / {reference[label]}"
             parts.append(f'<circle fill="{PALETTE[1]}" cx="{x(reference[label]):.1f}" cy="{y + 10}" r="5"/>')
-        parts.append(f'<text class="soft" x="{left + width + 8}" y="{y + 14}">{note}</text>')
+        parts.append(f'<text class="fig-soft" x="{left + width + 8}" y="{y + 14}">{note}</text>')
     return svg(left + width + 90, bottom + 20, f"{title}: utterances per label, log axis", "".join(parts))

@@ -81,7 +81,15 @@ def _collect_data(inputs: Inputs, content: Content) -> None:
         content.missing.append("curated data")
         return
     references = _json(inputs.references) if inputs.references and inputs.references.exists() else {}
-    files = sorted(inputs.curated.glob("*.curation.json"))
+    first = tuple(NAMES)  # the paper's order of benchmarks, natural before balanced
+    files = sorted(
+        inputs.curated.glob("*.curation.json"),
+        key=lambda path: (
+            first.index(path.name.split("_")[0]) if path.name.split("_")[0] in first else 99,
+            "balanced" in path.name,
+            path.name,
+        ),
+    )
     curations = [_json(path) for path in files]
     totals = []
     for curation in curations:
@@ -281,7 +289,11 @@ def findings(content: Content) -> list[str]:
             said.append("Every compared model scores higher than its control in every block.")
         else:
             exceptions = sum(row["losses"] for row in s["comparisons"])
-            said.append(f"In {exceptions} cells a compared model scores lower than its control.")
+            equal = sum(len(s["blocks"]) - row["wins"] - row["losses"] for row in s["comparisons"])
+            said.append(
+                f"In {exceptions} cells a compared model scores lower than its control"
+                f"{f', in {equal} they are equal' if equal else ''}."
+            )
     for row in content.tstr:
         if row["gap"] is not None:
             said.append(

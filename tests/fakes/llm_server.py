@@ -16,7 +16,10 @@ import threading
 from aiohttp import web
 
 MODEL = "lmsys/vicuna-13b-v1.5"
-LINES = ["The kite is up!", "It was up.", "I told you to hold the string.", "You told me to let go."]
+WORDS = """kite string rope tent lamp river garden bakery ladder window spoon train engine violin teacher captain
+doctor farmer painter neighbour cousin orange velvet silver wooden broken gentle hungry quiet sudden early crooked found
+lost painted carried borrowed counted promised followed opened buried under behind above beside towards without again
+yesterday tomorrow never always perhaps twice""".split()
 FAULTS = ("429", "503", "500", "424", "reset", "cut", "html", "text500", "garbage", "error200", "wrong_type")
 
 
@@ -26,8 +29,8 @@ def dialogue_for(prompt: str, seed: int) -> str:
     names = ("Female", "Male") if "Female" in prompt else ("Ross", "Monica")
     draw = random.Random(seed)
     return "\n".join(
-        f"Speaker: {names[i % 2]} Utterance: {line} That makes {draw.randrange(10**9)}. Number: {draw.choice(numbers)}"
-        for i, line in enumerate(LINES)
+        f"Speaker: {names[i % 2]} Utterance: The {' '.join(draw.sample(WORDS, 6))}. Number: {draw.choice(numbers)}"
+        for i in range(5)
     )
 
 
