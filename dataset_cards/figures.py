@@ -35,19 +35,28 @@ def label_distributions(facts: Facts) -> str:
         + [max(counts.values(), default=1) for counts in facts.references.values()]
     )
     decades = max(1, math.ceil(math.log10(max(most, 2))))
-    pieces, top = [], 10
     width = LABELS + PANEL + 110
-    for config in facts.configs:
-        reference = facts.references.get(config.labels.name, {})
-        height = ROW * len(config.labels) + 46
-        pieces.append(f'<g transform="translate(0 {top})">{_panel(config, reference, decades)}</g>')
-        top += height + GAP
+    panels = [
+        (_panel(config, facts.references.get(config.labels.name, {}), decades), ROW * len(config.labels) + 46 + GAP)
+        for config in facts.configs
+    ]
+    pieces, top = _two_columns(panels, width)
     legend = (
         '<rect class="syn" x="8" y="0" width="12" height="10"/><text x="26" y="10">synthetic (bar)</text>'
         '<circle class="ref" cx="150" cy="5" r="5"/><text x="162" y="10">reference, train split (dot)</text>'
     )
     body = "".join(pieces) + f'<g transform="translate(0 {top})">{legend}</g>'
-    return _svg(width, top + 24, "Utterances per label, log axis", body)
+    return _svg(2 * width, top + 24, "Utterances per label, log axis", body)
+
+
+def _two_columns(panels: list[tuple[str, int]], width: int) -> tuple[list[str], int]:
+    """Panels (drawing, height) side by side, natural left and balanced right; and the height of all."""
+    pieces, top = [], 10
+    for i in range(0, len(panels), 2):
+        pair = panels[i : i + 2]
+        pieces += [f'<g transform="translate({j * width} {top})">{panel}</g>' for j, (panel, _) in enumerate(pair)]
+        top += max(height for _, height in pair)
+    return pieces, top
 
 
 def _panel(config: ConfigFacts, reference: Mapping[str, int], decades: int) -> str:
@@ -77,28 +86,26 @@ def _panel(config: ConfigFacts, reference: Mapping[str, int], decades: int) -> s
 def label_transitions(facts: Facts) -> str:
     """Share of each next label after each label, one matrix per config."""
     cell, left = 26, 92
-    pieces, top, width = [], 10, 0
+    panels, width = [], 0
     for config in facts.configs:
         labels = config.labels.labels
-        parts = [
-            f'<text class="t" x="8" y="14">{escape(config.name)}: next emotion (columns) after emotion (rows), %</text>'
-        ]
+        parts = [f'<text class="t" x="8" y="14">{escape(config.name)}: next emotion (columns), %</text>']
         for i, row in enumerate(labels):
             total = sum(config.transitions.get((row, column), 0) for column in labels) or 1
             parts.append(f'<text x="{left - 6}" y="{44 + i * cell}" text-anchor="end">{escape(row)}</text>')
             for j, column in enumerate(labels):
                 share = config.transitions.get((row, column), 0) / total
-                x, y = left + j * cell * 1.6, 26 + i * cell
+                x, y = left + j * cell * 2.2, 26 + i * cell
                 parts.append(
-                    f'<rect class="cell" x="{x:.1f}" y="{y}" width="{cell * 1.6 - 2:.1f}" height="{cell - 2}" '
+                    f'<rect class="cell" x="{x:.1f}" y="{y}" width="{cell * 2.2 - 2:.1f}" height="{cell - 2}" '
                     f'fill-opacity="{0.08 + 0.5 * share:.2f}"/>'
-                    f'<text class="s" x="{x + cell * 0.8 - 1:.1f}" y="{y + 17}" text-anchor="middle">'
+                    f'<text class="s" x="{x + cell * 1.1 - 1:.1f}" y="{y + 17}" text-anchor="middle">'
                     f"{share * 100:.0f}</text>"
                 )
         for j, column in enumerate(labels):
-            at, y = left + (j + 0.5) * cell * 1.6, 40 + len(labels) * cell
+            at, y = left + (j + 0.5) * cell * 2.2, 40 + len(labels) * cell
             parts.append(f'<text class="s" x="{at:.1f}" y="{y}" text-anchor="middle">{escape(column[:8])}</text>')
-        pieces.append(f'<g transform="translate(0 {top})">{"".join(parts)}</g>')
-        top += 56 + len(labels) * cell + GAP
-        width = max(width, int(left + len(labels) * cell * 1.6 + 40))
-    return _svg(max(width, 420), top, "Label transitions", "".join(pieces))
+        panels.append(("".join(parts), 56 + len(labels) * cell + GAP))
+        width = max(width, int(left + len(labels) * cell * 2.2 + 40))
+    pieces, top = _two_columns(panels, width)
+    return _svg(2 * width, top, "Label transitions", "".join(pieces))

@@ -65,13 +65,6 @@ WORDS = [
     "beside",
     "towards",
     "without",
-    "again",
-    "yesterday",
-    "tomorrow",
-    "never",
-    "always",
-    "perhaps",
-    "twice",
 ]
 FAULTS = ("429", "503", "500", "424", "reset", "cut", "html", "text500", "garbage", "error200", "wrong_type")
 

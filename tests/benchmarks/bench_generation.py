@@ -1,0 +1,148 @@
+"""Figures of generation against a fake server in a process of its own.
+
+Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill]
+Ratios hold within one run: the wanted throughput is computed from the server's own delay.
+"""
+
+import asyncio
+import json
+import os
+import random
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from erc_synth.generation.journal import read_attempts, scan
+from erc_synth.generation.parsing import parse
+from erc_synth.generation.recipe import load_profile, load_recipe
+from erc_synth.generation.runner import Options, Run
+from erc_synth.generation.transport import OpenAITransport
+
+SERVER = Path(__file__).parent.parent / "fakes" / "llm_server.py"
+RECIPE = load_recipe("meld_natural")
+
+
+class Server:
+    def __init__(self, *words):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.child = subprocess.Popen([sys.executable, str(SERVER), str(port), "--flavour", "vllm", *words])
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.2).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()
+
+
+def run(url, out, dialogues, concurrency):
+    options = Options(load_profile("vicuna-1.5"), dict(RECIPE.sampling), dialogues=dialogues, concurrency=concurrency)
+    start = time.perf_counter()
+    asyncio.run(Run(RECIPE, options, OpenAITransport(), [url], Path(out)).execute())
+    return time.perf_counter() - start
+
+
+def slots():
+    with Server("--delay", "0.2") as server, tempfile.TemporaryDirectory() as out:
+        count, width = 12_800, 128
+        seconds = run(server.url, out, count, width)
+        share = count / seconds / (width / 0.2)
+        print(f"server kept full: {count / seconds:.0f} dialogues/s of {width / 0.2:.0f} possible = {share:.1%}")
+
+
+def client():
+    with Server() as server, tempfile.TemporaryDirectory() as out:
+        before = time.process_time()
+        seconds = run(server.url, out, 10_000, 64)
+        used = time.process_time() - before
+        print(
+            f"client: {10_000 / seconds:.0f} dialogues/s by the clock, {10_000 / used:.0f} per CPU-second of the client"
+        )
+
+
+def memory(jobs=(1_000, 50_000)):
+    peaks = []
+    for count in jobs:
+        code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench_generation as b; b.one({count})"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    print(f"peak memory: {jobs[0]:,} jobs {peaks[0]:.0f} MB, {jobs[1]:,} jobs {peaks[1]:.0f} MB")
+
+
+def one(count):
+    with Server() as server, tempfile.TemporaryDirectory() as out:
+        run(server.url, out, count, 64)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def scanning(records=200_000):
+    with tempfile.TemporaryDirectory() as out:
+        path = Path(out) / "journal.jsonl"
+        text = "Speaker: Ross Utterance: The kite is up and away. Number: 0\n" * 10
+        with path.open("w") as lines:
+            for i in range(records):
+                record = {"type": "attempt", "index": i, "attempt": 0, "outcome": "accepted", "seed": i, "text": text}
+                lines.write(json.dumps(record) + "\n")
+        start = time.perf_counter()
+        found = scan(path)
+        seconds = time.perf_counter() - start
+        print(f"resume scan: {len(found.accepted):,} records ({path.stat().st_size / 1e6:.0f} MB) in {seconds:.2f} s")
+
+
+def parser():
+    text = "\n".join(
+        f"Speaker: Ross{i % 3} Utterance: The kite is up and away, my friend. Number: {i % 7}" for i in range(10)
+    )
+    start, count = time.perf_counter(), 10_000
+    for _ in range(count):
+        parse(text, RECIPE.format)
+    seconds = time.perf_counter() - start
+    print(f"parser: {count / seconds:.0f} dialogues/s of ten turns, {count * len(text) / seconds / 1e6:.1f} MB/s")
+
+
+def kill(rounds=20, dialogues=1_000):
+    draw = random.Random(0)
+    with Server("--delay", "0.02", "--faults", "0.2") as server, tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "erc_synth.cli.main", "generate", RECIPE.name, "--engine", "openai"]
+        command += ["--endpoint", server.url, "--dialogues", str(dialogues), "--concurrency", "4", "--out", out]
+        journal, before, lost = Path(out) / RECIPE.name / "journal.jsonl", set(), 0
+        for _ in range(rounds):
+            child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(draw.uniform(0.6, 2.0))
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+            if journal.exists():
+                whole = b"".join(
+                    line for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
+                )
+                now = {json.loads(line)["index"] for line in whole.splitlines() if b'"outcome": "accepted"' in line}
+                lost += len(before - now)
+                before = now
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        indices = [r["index"] for r in read_attempts(journal) if r["outcome"] == "accepted"]
+        twice = len(indices) - len(set(indices))
+        same = sorted(set(indices)) == list(range(dialogues))
+        print(f"{rounds} kills with faults: {lost} lost, {twice} twice, same final set of jobs: {same}")
+
+
+PARTS = {"slots": slots, "client": client, "memory": memory, "scan": scanning, "parser": parser, "kill": kill}
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or ["full"]
+    for name, part in PARTS.items():
+        if name in wanted or "full" in wanted:
+            part()
