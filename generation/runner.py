@@ -127,6 +127,7 @@ class Run:
         self.stop = StopRule(options.patience, options.parse_floor)
         self.stopped: str | None = None
         self._jitter = random.Random(options.run_seed)
+        self._asked: Counter[str | None] = Counter()  # emotions asked for and not yet answered
 
     async def execute(self) -> Path:
         """Run all open jobs; returns the manifest's path.
@@ -275,7 +276,11 @@ class Run:
         """Ask until a dialogue parses; each new attempt has a new seed."""
         while attempt < MAX_ATTEMPTS and not self.stopped:
             prompt = self._prompt(index, attempt)
-            answered = await self._send(session, journal, limiter, index, attempt, prompt)
+            self._asked[prompt.emotion] += 1
+            try:
+                answered = await self._send(session, journal, limiter, index, attempt, prompt)
+            finally:
+                self._asked[prompt.emotion] -= 1
             if answered is None:
                 return  # stopped
             if answered:
@@ -288,7 +293,8 @@ class Run:
         recipe, options = self.recipe, self.options
         emotion = wanted_emotion(recipe, index)
         if recipe.balanced and recipe.balance == "adaptive":
-            emotion = min(recipe.labels.labels, key=lambda label: self.tally.labels[label])
+            # Those in flight count too: a burst of requests must not all ask for the same emotion.
+            emotion = min(recipe.labels.labels, key=lambda label: self.tally.labels[label] + self._asked[label])
         seed = seed_of(options.run_seed, recipe.fingerprint, index, attempt)
         return build(
             recipe, seed=seed, emotion=emotion, few_shot=options.few_shot,

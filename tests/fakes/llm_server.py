@@ -16,56 +16,12 @@ import threading
 from aiohttp import web
 
 MODEL = "lmsys/vicuna-13b-v1.5"
-WORDS = [
-    "kite",
-    "string",
-    "rope",
-    "tent",
-    "lamp",
-    "river",
-    "garden",
-    "bakery",
-    "ladder",
-    "window",
-    "spoon",
-    "train",
-    "engine",
-    "violin",
-    "teacher",
-    "captain",
-    "doctor",
-    "farmer",
-    "painter",
-    "neighbour",
-    "cousin",
-    "orange",
-    "velvet",
-    "silver",
-    "wooden",
-    "broken",
-    "gentle",
-    "hungry",
-    "quiet",
-    "sudden",
-    "early",
-    "crooked",
-    "found",
-    "lost",
-    "painted",
-    "carried",
-    "borrowed",
-    "counted",
-    "promised",
-    "followed",
-    "opened",
-    "buried",
-    "under",
-    "behind",
-    "above",
-    "beside",
-    "towards",
-    "without",
-]
+WORDS = re.findall(
+    r"\w+",
+    "kite string rope tent lamp river garden bakery ladder window spoon train engine violin teacher captain doctor "
+    "farmer painter neighbour cousin orange velvet silver wooden broken gentle hungry quiet sudden early crooked found "
+    "lost painted carried borrowed counted promised followed opened buried under behind above beside towards without",
+)
 FAULTS = ("429", "503", "500", "424", "reset", "cut", "html", "text500", "garbage", "error200", "wrong_type")
 
 

@@ -155,6 +155,26 @@ def test_adaptive_balance_is_more_even_than_round_robin(tmp_path):
     assert spread["adaptive"] <= 2 < spread["round-robin"]
 
 
+def test_adaptive_balance_does_not_burst(tmp_path):
+    recipe = replace(RECIPE, balance="adaptive", source=RECIPE.source.replace("round-robin", "adaptive"))
+    with LlmServer(flavour="vllm", delay=0.3) as server:
+        _run(server, tmp_path, recipe=recipe, dialogues=7, concurrency=7)
+    assert {record["emotion"] for record in _accepted(tmp_path)} == set(RECIPE.labels.labels)
+
+
+@pytest.mark.parametrize(("variable", "engine"), [("TGI_URL", "tgi"), ("OPENAI_URL", "openai")])
+def test_a_real_server_when_one_is_named(tmp_path, variable, engine):
+    """The same run against a real server; its model need not be Vicuna."""
+    url = os.environ.get(variable)
+    if not url:
+        pytest.skip(f"${variable} names no server")
+    transport = TgiTransport("vicuna") if engine == "tgi" else OpenAITransport()
+    manifest, _ = _run(None, tmp_path, transport=transport, urls=[url], dialogues=2, any_model=True, few_shot=1,
+                       constrain=True)  # fmt: skip
+    assert manifest["counts"]["accepted"] == 2
+    assert manifest["server"]["model_id"]
+
+
 @pytest.mark.parametrize("kind", FAULTS)
 def test_every_fault_is_survived(tmp_path, kind):
     with LlmServer(faults=0.3, kinds=(kind,), flavour="vllm", seed=1) as server:
