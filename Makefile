@@ -65,7 +65,7 @@ bench: setup  ## benchmarks: ratios in one run, printed, never part of the tests
 
 wheel-test: setup  ## the tests once against the built wheel
 	rm -rf build dist-wheel .venv-wheel
-	$(BIN)/python -m build --wheel -o dist-wheel .
+	$(BIN)/pip wheel -q --no-deps -w dist-wheel .
 	$(PYTHON) -m venv --system-site-packages .venv-wheel
 	.venv-wheel/bin/python -c "import pathlib,sysconfig;pathlib.Path(sysconfig.get_paths()['purelib'],'base.pth').write_text('$(abspath $(VENV))/lib/'+pathlib.Path(sysconfig.get_paths()['purelib']).parent.name+'/site-packages')"
 	.venv-wheel/bin/pip install -q --no-deps --force-reinstall dist-wheel/*.whl
