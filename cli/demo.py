@@ -23,10 +23,10 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of everything the demo writes.")] = Path("demo"),
     dialogues: Annotated[int, typer.Option(min=6, help="Dialogues to generate per recipe.")] = 8,
     turns: Annotated[tuple[int, int], typer.Option(help="Turns per dialogue.")] = (4, 7),
-    train_dialogues: Annotated[int, typer.Option(min=1, help="Train dialogues per stage.")] = 16,
+    train_dialogues: Annotated[int, typer.Option(min=1, help="Train dialogues per stage.")] = 40,
     eval_dialogues: Annotated[int, typer.Option(min=1, help="Dialogues per dev and test split.")] = 8,
     epochs: Annotated[int, typer.Option(min=1)] = 2,
-    max_tokens: Annotated[int, typer.Option(min=8, help="Longest encoder input.")] = 96,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Longest encoder input.")] = 48,
     model: Annotated[str, typer.Option(help="compm, emoone, todkat or baseline.")] = "compm",
     backbone: Annotated[str, typer.Option()] = "minilm",
     seed: Annotated[int, typer.Option()] = 0,
@@ -81,8 +81,8 @@ def _erc(*words: object) -> list[str]:
 
 
 def _sizes(backbone: str, epochs: int, train: int, most: int, tokens: int) -> list[object]:
-    # So few steps need a high learning rate to leave the majority class.
-    return ["--backbone", backbone, "--epochs", epochs, "--learning-rate", 2e-4, "--max-train-dialogues", train,
+    # So little data needs small batches and a high learning rate to leave the majority class.
+    return ["--backbone", backbone, "--epochs", epochs, "--learning-rate", 1e-4, "--batch-size", 8, "--max-train-dialogues", train,
             "--max-eval-dialogues", most, "--max-tokens", tokens]  # fmt: skip
 
 

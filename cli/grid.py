@@ -23,6 +23,7 @@ def grid(
     preset: Annotated[str | None, typer.Option(help="fast or paper.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
     max_train_dialogues: Annotated[int | None, typer.Option(min=1)] = None,
     max_eval_dialogues: Annotated[int | None, typer.Option(min=1)] = None,
     max_tokens: Annotated[int | None, typer.Option(min=8, help="Longest encoder input.")] = None,
@@ -40,6 +41,7 @@ def grid(
         "--backbone": backbone, "--data-dir": data_dir, "--preset": preset, "--epochs": epochs,
         "--max-train-dialogues": max_train_dialogues, "--max-eval-dialogues": max_eval_dialogues,
         "--max-tokens": max_tokens, "--learning-rate": learning_rate,
+        "--batch-size": batch_size,
     }  # fmt: skip
     extra = tuple(str(word) for flag, value in given.items() if value is not None for word in (flag, value))
 

@@ -75,7 +75,7 @@ def _permutation_p(ranks: Sequence[Sequence[float]], observed: float) -> dict[st
     """Exact p by all rank permutations of a small table; Monte Carlo (seeded) for a middle one."""
     n, k = len(ranks), len(ranks[0])
     mean = n * (k + 1) / 2
-    if n == 1 or k > 12 or n > 30:
+    if n == 1 or n * k > 60:
         return None  # the chi-square law is good there
     if math.factorial(k) ** (n - 1) <= EXACT_LIMIT:
         from itertools import permutations, product

@@ -38,7 +38,7 @@ def test_help_of_every_verb_imports_nothing_heavy(verb):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     text, loaded = answer.split("LOADED")
-    assert "Usage" in text
+    assert "usage" in text.lower()
     assert not HEAVY & set(loaded.split())
 
 
