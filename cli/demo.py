@@ -82,8 +82,8 @@ def _erc(*words: object) -> list[str]:
 
 def _sizes(backbone: str, epochs: int, train: int, most: int, tokens: int) -> list[object]:
     # So little data needs small batches and a high learning rate to leave the majority class.
-    return ["--backbone", backbone, "--epochs", epochs, "--learning-rate", 1e-4, "--batch-size", 8, "--max-train-dialogues", train,
-            "--max-eval-dialogues", most, "--max-tokens", tokens]  # fmt: skip
+    return ["--backbone", backbone, "--epochs", epochs, "--learning-rate", 1e-4, "--batch-size", 8,
+            "--max-train-dialogues", train, "--max-eval-dialogues", most, "--max-tokens", tokens]  # fmt: skip
 
 
 def _training(
