@@ -53,3 +53,13 @@ def repo_folder(tmp_path_factory):
     write_repo(folder, "meld_natural")
     write_repo(folder, "meld_balanced")
     return str(folder)
+
+
+@pytest.fixture(name="dialogues")
+def _dialogues():
+    return dialogues
+
+
+@pytest.fixture(name="write_repo")
+def _write_repo():
+    return write_repo

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import label_set, to_utterances
 from erc_synth.training import loop
 from erc_synth.training.config import parse
 from erc_synth.training.pipeline import run
@@ -88,3 +90,21 @@ def test_accumulation_does_not_change_the_result(tiny, repo_folder, tmp_path):
             wanted = config(tiny, repo_folder, tmp_path / f"r{parts}", "--accumulate", parts, "--epochs", 1)
         losses.append(run(wanted)["stages"][0]["epochs"][0]["train_loss"])
     assert losses[0] == pytest.approx(losses[1], abs=0.05)  # dropout masks differ
+
+
+def test_dialogues_that_leak_from_an_evaluated_test_are_dropped_and_counted(tiny, tmp_path, dialogues, write_repo):
+    folder = tmp_path / "repo"
+    write_repo(folder, "meld_balanced")
+    leaked = dialogues("meld_balanced-test", 4)[2].utterances[0]
+    train = dialogues("meld_balanced-train", 12)
+    train[5] = replace(train[5], utterances=(*train[5].utterances, leaked))
+    place = folder / "meld_balanced" / "train-00000-of-00001.parquet"
+    to_utterances(train, label_set("meld")).to_parquet(str(place))
+    metrics = run(config(tiny, str(folder), tmp_path / "r", "--drop-leaks", "--epochs", 1, "--model", "baseline"))
+    assert metrics["stages"][0]["dialogues"] == 11
+    assert list(metrics["stages"][0]["dropped_leaks"].values()) == [1]
+
+
+def test_without_the_flag_nothing_is_dropped(tiny, repo_folder, tmp_path):
+    metrics = run(config(tiny, repo_folder, tmp_path / "r", "--epochs", 1, "--model", "baseline"))
+    assert metrics["stages"][0]["dialogues"] == 12
