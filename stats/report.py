@@ -19,6 +19,7 @@ from typing import Any
 from erc_synth.stats.exact import StatsError
 from erc_synth.stats.figures import critical_difference, curves, log_bars
 from erc_synth.stats.friedman import bootstrap_interval
+from erc_synth.stats.paired import compare_files
 from erc_synth.stats.table import NAMES, VARIANTS, read_cells
 
 
@@ -43,6 +44,7 @@ class Content:
     table3: dict[str, Any] | None = None
     stats: dict[str, Any] | None = None
     tstr: list[dict[str, Any]] = field(default_factory=list)
+    paired: list[dict[str, Any]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, str] = field(default_factory=dict)
@@ -151,6 +153,7 @@ def _collect_cells(inputs: Inputs, content: Content, out: Path) -> None:
             scores.setdefault((cell["model"], cell["benchmark"], cell["variant"], cell["test_set"]), []).append(cell)
     assert inputs.results is not None
     content.table2 = _table2(scores, inputs.results, out)
+    content.paired = _paired(scores, inputs.results)
     for (model, benchmark, variant, test_set), some in sorted(scores.items()):
         if variant.startswith("tstr") and test_set == "org":
             real = scores.get((model, benchmark, "org", "org"))
@@ -163,6 +166,38 @@ def _collect_cells(inputs: Inputs, content: Content, out: Path) -> None:
                     "link": _link(inputs.results, some[0], out),
                 }
             )  # fmt: skip
+
+
+def _paired(scores: Mapping[tuple[str, str, str, str], list[dict[str, Any]]], results: Path) -> list[dict[str, Any]]:
+    """Each variant against its own Org on the original test set: bootstrap by dialogue, per seed."""
+    rows = []
+    for (model, benchmark, variant, test_set), some in sorted(scores.items()):
+        if test_set != "org" or variant == "org":
+            continue
+        controls = {cell["seed"]: cell for cell in scores.get((model, benchmark, "org", "org"), [])}
+        for cell in some:
+            files = [_predictions(results, c, benchmark) for c in (controls.get(cell["seed"]), cell) if c]
+            if len(files) < 2 or None in files:
+                continue
+            found = compare_files(files[0], files[1])  # type: ignore[arg-type]
+            rows.append(
+                {
+                    "name": f"{NAMES.get(model, model)} {VARIANTS.get(variant, variant)}", "seed": cell["seed"],
+                    "benchmark": NAMES.get(benchmark, benchmark), "value": 100 * found.value, "low": 100 * found.low,
+                    "high": 100 * found.high, "below_zero": found.below_zero, "dialogues": found.dialogues,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def _predictions(results: Path, cell: Mapping[str, Any], benchmark: str) -> Path | None:
+    """Predictions file of a cell on the benchmark's own test split; `None` when it is not there."""
+    metrics = results / str(cell["metrics"])
+    if not metrics.exists():
+        return None
+    names = [e["predictions"] for e in _json(metrics)["evaluations"] if e["dataset"] == benchmark]
+    path = metrics.parent / names[0] if names else None
+    return path if path and path.exists() else None
 
 
 def _mean(cells: Sequence[Mapping[str, Any]]) -> float:
