@@ -25,7 +25,7 @@ def demo(
     turns: Annotated[tuple[int, int], typer.Option(help="Turns per dialogue.")] = (4, 7),
     train_dialogues: Annotated[int, typer.Option(min=1, help="Train dialogues per stage.")] = 40,
     eval_dialogues: Annotated[int, typer.Option(min=1, help="Dialogues per dev and test split.")] = 8,
-    epochs: Annotated[int, typer.Option(min=1)] = 2,
+    epochs: Annotated[int, typer.Option(min=1)] = 3,
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest encoder input.")] = 48,
     model: Annotated[str, typer.Option(help="compm, emoone, todkat or baseline.")] = "compm",
     backbone: Annotated[str, typer.Option()] = "minilm",
