@@ -1,7 +1,7 @@
 """Runs end to end on a tiny backbone: recipes, resume, refusal."""
 
 import json
-import warnings
+import shutil
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -83,13 +83,17 @@ def test_another_run_in_the_folder_is_refused(tiny, repo_folder, tmp_path):
 
 
 def test_accumulation_does_not_change_the_result(tiny, repo_folder, tmp_path):
+    # Without dropout, whose masks depend on the parts, the two runs must agree to rounding.
+    still = shutil.copytree(tiny, tmp_path / "still")
+    shape = json.loads((still / "config.json").read_text())
+    shape |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (still / "config.json").write_text(json.dumps(shape))
     losses = []
     for parts in (1, 2):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            wanted = config(tiny, repo_folder, tmp_path / f"r{parts}", "--accumulate", parts, "--epochs", 1)
+        more = ("--model", "baseline", "--accumulate", parts, "--epochs", 1)
+        wanted = config(str(still), repo_folder, tmp_path / f"r{parts}", *more)
         losses.append(run(wanted)["stages"][0]["epochs"][0]["train_loss"])
-    assert losses[0] == pytest.approx(losses[1], abs=0.05)  # dropout masks differ
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
 def test_dialogues_that_leak_from_an_evaluated_test_are_dropped_and_counted(tiny, tmp_path, dialogues, write_repo):
