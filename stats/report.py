@@ -111,8 +111,9 @@ def _collect_data(inputs: Inputs, content: Content) -> None:
         label_set = (manifest.get("recipe") or {}).get("label_set", curation["config"].split("_")[0])
         answers = asked.get("accepted", 0) + sum((asked.get("rejected") or {}).values())
         reference = references.get(label_set, {})
-        if reference:
-            counts = {label: counts.get(label, 0) for label in reference}
+        # The fixed label list, so that a label nobody used still has its row (and counts as uneven).
+        fixed = reference or (manifest.get("recipe") or {}).get("labels") or counts
+        counts = {label: counts.get(label, 0) for label in fixed}
         figure = log_bars(curation["config"], counts, reference, decades)
         content.figures[f"labels-{curation['config']}"] = figure
         content.data.append(
