@@ -142,7 +142,9 @@ class Run:
             self._check(identity)
             sent, dropped = self._sampling()
             ceiling = min(self.options.concurrency, identity.max_concurrent or self.options.concurrency)
-            limiter = Limiter(self.urls, ceiling)
+            # A server that states its limit may be filled at once; one that does not is tried from half.
+            start = ceiling if identity.max_concurrent else max(8, ceiling // 2)
+            limiter = Limiter(self.urls, ceiling, start=start)
             with journal:
                 progress = scan(journal.path)
                 self._begin(journal, identity, sent, dropped, progress.accepted)

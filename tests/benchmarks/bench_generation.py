@@ -58,7 +58,7 @@ def run(url, out, dialogues, concurrency):
 
 def slots():
     with Server("--delay", "0.2") as server, tempfile.TemporaryDirectory() as out:
-        count, width = 12_800, 128
+        count, width = 25_600, 128
         seconds = run(server.url, out, count, width)
         share = count / seconds / (width / 0.2)
         print(f"server kept full: {count / seconds:.0f} dialogues/s of {width / 0.2:.0f} possible = {share:.1%}")
