@@ -8,7 +8,7 @@ Not covered: more than two treatments at once (`friedman`).
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -30,44 +30,51 @@ def _check(k: int, n: int) -> None:
         raise StatsError(f"k = {k} treatments and n = {n} blocks: at least 2 and 1 are needed.")
 
 
-def _lower_counts(k: int, n: int, upto: int) -> Iterator[int]:
-    """Ways to the differences -n(k-1), -n(k-1)+1, ..., `upto` of them; the law is symmetric.
+def _recurrence(k: int, n: int) -> list[tuple[int, int, int]]:
+    """Terms (e, p, a) of m Q[m] = sum of (p - a m) Q[m - e].
 
-    The block polynomial is N(x) / (1-x)^2 with the five-term N = (1-x^k)^2 - k x^(k-1) (1-x)^2. Its
-    n-th power Q obeys A Q' = B Q with A = N (1-x), B = n (N' (1-x) + 2 N): each coefficient follows
-    from about ten earlier ones in exact integers, so only the tail that is asked for is computed.
+    Q is the n-th power of the block polynomial N(x) / (1-x)^2 with the five-term
+    N = (1-x^k)^2 - k x^(k-1) (1-x)^2; it obeys A Q' = B Q, A = N (1-x), B = n (N' (1-x) + 2 N).
     """
-    numerator = {0: 1, k - 1: -k, k: 2 * k - 2, k + 1: -k, 2 * k: 1}
+    numerator = Counter({0: 1})
+    for e, c in ((k - 1, -k), (k, 2 * k - 2), (k + 1, -k), (2 * k, 1)):
+        numerator[e] += c
     a: Counter[int] = Counter()
-    b: Counter[int] = Counter()
+    b: Counter[int] = Counter()  # b[e + 1] is the coefficient of B at e
     for e, c in numerator.items():
         a[e] += c
         a[e + 1] -= c
-        b[e] += 2 * n * c - n * e * c
-        if e:
-            b[e - 1] += n * e * c
-    left = [(e, c) for e, c in a.items() if e and c]
-    right = [(e, c) for e, c in b.items() if c]
-    recent: deque[int] = deque([1], maxlen=2 * k + 3)  # newest last
+        b[e] += n * e * c
+        b[e + 1] += 2 * n * c - n * e * c
+    return [(e, b[e] + e * a[e], a[e]) for e in a if e and (a[e] or b[e])]
+
+
+def _lower_counts(k: int, n: int, upto: int) -> Iterator[int]:
+    """Ways to the differences -n(k-1), -n(k-1)+1, ..., `upto` of them; the law is symmetric.
+
+    Each follows from seven earlier ones in exact integers, so only the tail that is asked for is computed.
+    """
+    terms, window = _recurrence(k, n), 2 * k + 1
+    ways = [0] * window + [1]  # newest last; far older ones are let go
     yield 1
-    for m in range(upto - 1):
+    for m in range(1, upto):
         total = 0
-        have = len(recent)
-        for e, c in right:  # coefficient of Q at m - e
-            if e < have:
-                total += c * recent[have - 1 - e]
-        for e, c in left:  # coefficient of Q at m - e + 1
-            if 1 <= e <= have:
-                total -= c * (m - e + 1) * recent[have - e]
-        value = total // (m + 1)
-        recent.append(value)
-        yield value
+        for e, p, a in terms:
+            total += (p - a * m) * ways[-e]
+        ways.append(total // m)
+        if len(ways) > 8 * window:
+            del ways[:-window]
+        yield ways[-1]
 
 
 @lru_cache(maxsize=64)
-def _tail(k: int, n: int, d: int) -> int:
-    """Ways to a difference of d or more, d > 0."""
-    return sum(_lower_counts(k, n, n * (k - 1) - d + 1)) if d <= n * (k - 1) else 0
+def _tail(k: int, n: int, d: int) -> tuple[int, int]:
+    """Ways to |D| >= d > 0, and to |D| = d >= 0."""
+    total = last = 0
+    if d <= n * (k - 1):
+        for last in _lower_counts(k, n, n * (k - 1) - d + 1):
+            total += last
+    return 2 * total, 2 * last if d else last
 
 
 def pairwise_law(k: int, n: int) -> dict[int, Fraction]:
@@ -83,7 +90,7 @@ def pairwise_pvalue_fraction(d: int, k: int, n: int) -> Fraction:
     """Exact two-sided P(|D| >= d)."""
     _check(k, n)
     d = abs(int(d))
-    return Fraction(2 * _tail(k, n, d), (k * (k - 1)) ** n) if d else Fraction(1)
+    return Fraction(_tail(k, n, d)[0], (k * (k - 1)) ** n) if d else Fraction(1)
 
 
 def pairwise_pvalue(d: int, k: int, n: int, *, mid: bool = False) -> float:
@@ -100,9 +107,7 @@ def pairwise_pvalue(d: int, k: int, n: int, *, mid: bool = False) -> float:
     """
     p = pairwise_pvalue_fraction(d, k, n)
     if mid:
-        d = abs(int(d))
-        following = pairwise_pvalue_fraction(d + 1, k, n)
-        p = (p + following) / 2
+        p -= Fraction(_tail(k, n, abs(int(d)))[1], 2 * (k * (k - 1)) ** n)
     # Both parts may exceed the range of a float; the quotient does not.
     return float(p)
 

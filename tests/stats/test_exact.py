@@ -65,10 +65,11 @@ def test_difference_zero_is_certain_and_sign_does_not_matter():
     assert pairwise_pvalue(-7, 5, 5) == pairwise_pvalue(7, 5, 5)
 
 
-def test_mid_p_takes_half_of_the_observed_point():
+@pytest.mark.parametrize("d", [0, 3, -3, 9, 10])
+def test_mid_p_takes_half_of_the_observed_point(d):
     law = pairwise_law(4, 3)
-    point = law[3] + law[-3]
-    assert pairwise_pvalue(3, 4, 3, mid=True) == pytest.approx(float(pairwise_pvalue_fraction(3, 4, 3) - point / 2))
+    point = sum(p for x, p in law.items() if abs(x) == abs(d))
+    assert pairwise_pvalue(d, 4, 3, mid=True) == pytest.approx(float(pairwise_pvalue_fraction(d, 4, 3) - point / 2))
 
 
 def test_large_tables_stay_exact_probabilities():
