@@ -7,7 +7,7 @@ Input: a backbone name, a folder or a Hub id. Output: `Encoder`, tokenizer. Not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ KNOWN = {
 }
 WASTE = 0.12  # share of padding that a group may hold; below it, more calls cost more than padding
 GROUP_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # CPU: smaller groups use less memory
+CALL_TOKENS = {"cpu": 96, "cuda": 2_048}  # what one more call costs, in tokens
 
 
 def resolve(backbone: str) -> str:
@@ -92,18 +93,19 @@ def _without_pooler(backbone: nn.Module) -> nn.Module:
     return backbone
 
 
-def _groups(lengths: np.ndarray, order: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Runs of ascending lengths with at most `WASTE` padding and `budget` tokens."""
-    start, real = 0, 0
+def _groups(lengths: np.ndarray, order: np.ndarray, device: str) -> list[np.ndarray]:
+    """Runs of ascending lengths, cut where padding would cost more than one more call."""
+    budget, call = GROUP_TOKENS.get(device, GROUP_TOKENS["cuda"]), CALL_TOKENS.get(device, CALL_TOKENS["cuda"])
+    groups, start, real = [], 0, 0
     for stop, position in enumerate(order):
         length = int(lengths[position])
         padded = length * (stop + 1 - start)
-        too_loose = padded - real - length > WASTE * padded and stop - start >= 4
-        if stop > start and (padded > budget or too_loose):
-            yield order[start:stop]
+        waste = padded - real - length
+        if stop > start and (padded > budget or waste > max(call, WASTE * padded)):
+            groups.append(order[start:stop])
             start, real = stop, 0
         real += length
-    yield order[start:]
+    return [*groups, order[start:]]
 
 
 class Encoder(nn.Module):
@@ -134,22 +136,29 @@ class Encoder(nn.Module):
         device = next(self.backbone.parameters()).device
         return torch.from_numpy(ids).to(device), torch.from_numpy(mask.astype(np.int64)).to(device)
 
-    def states(self, ids: Tensor, mask: Tensor | None) -> Tensor:
-        """Last hidden states ``[n, length, hidden]``; without a mask, padding is attended to."""
+    def states(self, ids: Tensor, mask: Tensor | None, words: Tensor | None = None) -> Tensor:
+        """Last hidden states ``[n, length, hidden]``; without a mask, padding is attended to.
+
+        `words` are the rows of the embedding table for `ids`, when they are looked up already.
+        """
         self.tokens += ids.numel()
         mask = torch.ones_like(ids) if mask is None else mask
-        return self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state  # type: ignore[no-any-return]
+        given = {"input_ids": ids} if words is None else {"inputs_embeds": words}
+        return self.backbone(**given, attention_mask=mask).last_hidden_state  # type: ignore[no-any-return]
 
     def forward(self, sequences: Sequence[np.ndarray], readout: Sequence[int] | None = None) -> Tensor:
         """State of the token at `readout` (default: the first) of each sequence, ``[n, hidden]``."""
         lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
         order = np.argsort(lengths, kind="stable")
         device = next(self.backbone.parameters()).device.type
-        budget = GROUP_TOKENS.get(device, GROUP_TOKENS["cuda"])
+        groups = _groups(lengths, order, device)
+        inputs = [self.pad([sequences[i] for i in group]) for group in groups]
+        # Looked up in one go: the table's gradient is dense, and one of table size for each group is dear.
+        table = self.backbone.get_input_embeddings()  # type: ignore[operator]
+        looked_up = table(torch.cat([ids.flatten() for ids, _ in inputs])).split([ids.numel() for ids, _ in inputs])
         parts = []
-        for group in _groups(lengths, order, budget):
-            ids, mask = self.pad([sequences[i] for i in group])
-            states = self.states(ids, mask)
+        for group, (ids, mask), words in zip(groups, inputs, looked_up, strict=True):
+            states = self.states(ids, mask, words.view(*ids.shape, -1))
             at = [0 if readout is None else readout[i] for i in group]
             parts.append(states[torch.arange(len(group)), torch.tensor(at)])
         back = torch.empty(len(order), dtype=torch.long)

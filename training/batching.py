@@ -149,7 +149,8 @@ def _tokenise(tokenizer: Any, texts: list[str]) -> pa.ListArray:
         return pa.array([], pa.list_(pa.int32()))
     rust = getattr(tokenizer, "backend_tokenizer", None)
     if rust is not None:  # twice as quick as the Python wrapper, and silent about lengths
-        rust.no_truncation()
+        rust.no_truncation()  # a tokenizer file may carry both: MiniLM's pads every text to 128
+        rust.no_padding()
         ids = [e.ids for e in rust.encode_batch_fast(texts, add_special_tokens=False)]
     else:
         ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]

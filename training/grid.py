@@ -3,6 +3,8 @@
 Input: a `Plan` (models, benchmarks, variants, seeds). Output: `results/<cell>.json` (contract in
 CONTRIBUTING.md), one per test set of each trained model. Finished cells are skipped, a failed run is
 recorded with its reason and the rest goes on. Engines for clusters are existing ones (Ray, submitit).
+A variant is a way to train: org (the benchmark), nat and bal (pretrained on a synthetic set, then
+fine-tuned), tstr-nat and tstr-bal (the synthetic set alone), leave-out (the plan's other benchmarks).
 Not covered: training itself (`run`), statistics (`erc_synth.stats`).
 """
 
@@ -12,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import product
@@ -21,10 +23,12 @@ from typing import Any
 
 from erc_synth.loaders.errors import ErcSynthError
 
-VARIANTS = ("org", "nat", "bal", "tstr-nat", "tstr-bal")
+VARIANTS = ("org", "nat", "bal", "tstr-nat", "tstr-bal", "leave-out")
 TEST_SETS = ("org", "nat", "bal")
 KINDS = {"nat": "natural", "bal": "balanced"}
 LAUNCHERS = ("local", "ray", "slurm")
+JOINING_MAP = "core4"  # of leave-out: covers all three benchmarks, with the highest human agreement
+LOCAL_FLAGS = frozenset({"--data-dir"})  # where things are on this machine changes no score
 
 
 def launch_words(jobs: int = 1) -> tuple[str, ...]:
@@ -46,6 +50,7 @@ class Training:
     variant: str
     seed: int
     repo: str
+    others: tuple[str, ...] = ()  # the benchmarks that leave-out trains on
 
     @property
     def name(self) -> str:
@@ -61,15 +66,19 @@ class Training:
         return self.benchmark if test_set == "org" else self.synthetic(test_set)
 
     def words(self) -> list[str]:
-        """Flags of `training/run.py`: scratch, pretrain then fine-tune, or synthetic only (TSTR)."""
-        if self.variant == "org":
-            train = ["--train", self.benchmark]
-        else:
-            train = ["--train", self.synthetic(self.variant.removeprefix("tstr-"))]
-            if not self.variant.startswith("tstr-"):
-                train += ["--finetune", self.benchmark]
+        """Flags of `training/run.py`."""
         tests = [self.test_name(test_set) for test_set in TEST_SETS]
-        return ["--model", self.model, *train, "--eval", *tests, "--seed", str(self.seed)]
+        return ["--model", self.model, *self._train_words(), "--eval", *tests, "--seed", str(self.seed)]
+
+    def _train_words(self) -> list[str]:
+        if self.variant == "org":
+            return ["--train", self.benchmark]
+        if self.variant == "leave-out":
+            finetune = ["--finetune", self.others[1]] if len(self.others) > 1 else []
+            # MELD and EmoryNLP share scenes: what the left-out test holds must not be trained on.
+            return ["--train", self.others[0], *finetune, "--label-map", JOINING_MAP, "--drop-leaks"]
+        train = ["--train", self.synthetic(self.variant.removeprefix("tstr-"))]
+        return train if self.variant.startswith("tstr-") else [*train, "--finetune", self.benchmark]
 
     def cell(self, test_set: str) -> str:
         """File name of a cell."""
@@ -91,29 +100,51 @@ class Plan:
         """Distinct trainings in table order.
 
         Raises:
-            ErcSynthError: An unknown variant.
+            ErcSynthError: An unknown variant, or nothing to leave out.
         """
         unknown = [variant for variant in self.variants if variant not in VARIANTS]
         if unknown:
             raise ErcSynthError(f"Unknown variant {unknown[0]!r}.", hint=f"Known: {', '.join(VARIANTS)}.")
+        if "leave-out" in self.variants and not 2 <= len(set(self.benchmarks)) <= 3:
+            raise ErcSynthError(
+                f"leave-out trains on one or two other benchmarks; the plan has {len(set(self.benchmarks))}.",
+                hint="Give two or three names to --benchmarks.",
+            )
         chosen = product(self.models, self.benchmarks, self.variants, self.seeds)
-        return list(dict.fromkeys(Training(m, b, v, s, self.repo) for m, b, v, s in chosen))
+        return list(dict.fromkeys(self._training(*words) for words in chosen))
+
+    def _training(self, model: str, benchmark: str, variant: str, seed: int) -> Training:
+        others = tuple(b for b in dict.fromkeys(self.benchmarks) if b != benchmark) if variant == "leave-out" else ()
+        return Training(model, benchmark, variant, seed, self.repo, others)
 
 
 def open_trainings(plan: Plan, results: Path) -> list[Training]:
-    """Trainings of which some cell is not done."""
-    return [
-        training
-        for training in plan.trainings()
-        if any(_status(results / training.cell(test_set)) != "done" for test_set in TEST_SETS)
-    ]
+    """Trainings of which some cell is not done.
+
+    Raises:
+        ErcSynthError: A finished cell was made with other options: it would be passed off as this plan's.
+    """
+    return [t for t in plan.trainings() if not all(_is_done(t, plan, results / t.cell(s)) for s in TEST_SETS)]
 
 
-def _status(cell: Path) -> str:
-    try:
-        return str(json.loads(cell.read_text("utf-8"))["status"])
-    except (OSError, ValueError, KeyError):
-        return "open"
+def _is_done(training: Training, plan: Plan, path: Path) -> bool:
+    cell = _read(path)
+    if cell is None or cell.get("status") != "done":
+        return False
+    options = options_of(training, plan)
+    if cell.get("options", options) != options:
+        raise ErcSynthError(
+            f"{path} was made with other options: {' '.join(cell['options'])}.",
+            hint="Use another --out and --outputs, or the same options.",
+        )
+    return True
+
+
+def options_of(training: Training, plan: Plan) -> list[str]:
+    """The words that decide a cell's score: all but those of `LOCAL_FLAGS`."""
+    words = [*training.words(), *plan.extra]
+    local = {i for i, word in enumerate(words) if word in LOCAL_FLAGS}
+    return [word for i, word in enumerate(words) if i not in local and i - 1 not in local]
 
 
 def command_of(training: Training, plan: Plan, outputs: Path, launch: Sequence[str]) -> list[str]:
@@ -130,23 +161,24 @@ def execute(training: Training, plan: Plan, results: Path, outputs: Path, launch
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.txt"
     with log.open("ab") as sink:
+        before = sink.tell()
         done = subprocess.run(
             command_of(training, plan, outputs, launch), stdout=sink, stderr=subprocess.STDOUT, check=False
         )
     if done.returncode in (130, -2):
         raise KeyboardInterrupt
-    reason = None if done.returncode == 0 else _reason(log, done.returncode)
+    reason = None if done.returncode == 0 else _reason(log, before, done.returncode)
     metrics = _read(folder / "metrics.json") if reason is None else None
     if reason is None and metrics is None:
         reason = "the training wrote no metrics.json"
     for test_set in TEST_SETS:
-        write_cell(training, test_set, results, outputs, metrics, reason)
+        write_cell(training, test_set, plan, results, outputs, metrics, reason)
     return reason
 
 
-def _reason(log: Path, code: int) -> str:
-    """The sentence that the training ended with."""
-    lines = log.read_text("utf-8", "replace").splitlines()
+def _reason(log: Path, start: int, code: int) -> str:
+    """The sentence that the training ended with; the log before `start` bytes is of earlier tries."""
+    lines = log.read_bytes()[start:].decode("utf-8", "replace").splitlines()
     for line in reversed(lines):
         if line.startswith("Error: "):
             return line.removeprefix("Error: ")
@@ -167,8 +199,9 @@ def _name_of(evaluation: dict[str, Any]) -> str:
 
 
 def write_cell(
-    training: Training, test_set: str, results: Path, outputs: Path, metrics: dict[str, Any] | None, reason: str | None
-) -> None:
+    training: Training, test_set: str, plan: Plan, results: Path, outputs: Path,
+    metrics: dict[str, Any] | None, reason: str | None,
+) -> None:  # fmt: skip
     """Write one cell, whole or not at all; a number always names the metrics.json it is from."""
     wanted = training.test_name(test_set)
     found = next((e for e in (metrics or {}).get("evaluations", []) if _name_of(e) == wanted), None)
@@ -181,11 +214,15 @@ def write_cell(
         "status": "done" if found else "failed", "reason": reason,
         "recipe": (metrics or {}).get("run", {}).get("recipe"),
         "metrics": os.path.relpath(source, results), "examples": found["examples"] if found else None,
+        "options": options_of(training, plan),
     }  # fmt: skip
     results.mkdir(parents=True, exist_ok=True)
     path = results / training.cell(test_set)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(cell, indent=1), "utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(cell, indent=1))
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 
@@ -197,6 +234,7 @@ def run_plan(
     jobs: int = 1,
     launcher: str = "local",
     launch: Sequence[str] = (),
+    cluster: Mapping[str, Any] | None = None,
     ended: Callable[[Training, str | None], None] = lambda training, reason: None,
 ) -> list[tuple[Training, str]]:
     """Run all open trainings; returns those that failed with their reasons.
@@ -205,34 +243,38 @@ def run_plan(
         plan: What to train.
         results: Folder of the cells.
         outputs: Folder of the runs.
-        jobs: Trainings at the same time (local).
+        jobs: Trainings at the same time.
         launcher: local, ray or slurm.
         launch: Command that starts a training; `launch_words` by default.
+        cluster: Options of the engine: of `ray.init`, or of submitit's `update_parameters`
+            (and `cluster`: slurm, local or debug).
         ended: Called after each training, with the reason of a failure.
+
+    Raises:
+        ErcSynthError: Unknown launcher, or its package is absent.
     """
+    engines: dict[str, Engine] = {"local": _local, "ray": _ray, "slurm": _slurm}
+    if launcher not in engines:
+        raise ErcSynthError(f"Unknown launcher {launcher!r}.", hint=f"Known: {', '.join(LAUNCHERS)}.")
     todo = open_trainings(plan, results)
+    if launcher != "local":  # workers have folders of their own
+        results, outputs = results.resolve(), outputs.resolve()
+    work = [(training, (training, plan, results, outputs, launch or launch_words(jobs))) for training in todo]
     failed: list[tuple[Training, str]] = []
-    launch = launch or launch_words(jobs)
-    for training, reason in _engine(launcher)(todo, plan, results, outputs, jobs, launch):
+    for training, reason in engines[launcher](work, jobs, outputs, dict(cluster or {})):
         ended(training, reason)
         if reason:
             failed.append((training, reason))
     return failed
 
 
-Outcome = Iterable[tuple[Training, str | None]]
+Work = list[tuple[Training, tuple[Any, ...]]]  # a training and the arguments of its `execute`
+Engine = Callable[[Work, int, Path, dict[str, Any]], Iterable[tuple[Training, str | None]]]
 
 
-def _engine(launcher: str) -> Callable[[list[Training], Plan, Path, Path, int, Sequence[str]], Outcome]:
-    engines = {"local": _local, "ray": _ray, "slurm": _slurm}
-    if launcher not in engines:
-        raise ErcSynthError(f"Unknown launcher {launcher!r}.", hint=f"Known: {', '.join(LAUNCHERS)}.")
-    return engines[launcher]
-
-
-def _local(todo: list[Training], plan: Plan, results: Path, outputs: Path, jobs: int, launch: Sequence[str]) -> Outcome:
+def _local(work: Work, jobs: int, outputs: Path, options: dict[str, Any]) -> Iterator[tuple[Training, str | None]]:
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        waiting = {pool.submit(execute, training, plan, results, outputs, launch): training for training in todo}
+        waiting = {pool.submit(execute, *arguments): training for training, arguments in work}
         try:
             for done in as_completed(waiting):
                 yield waiting[done], done.result()
@@ -241,31 +283,42 @@ def _local(todo: list[Training], plan: Plan, results: Path, outputs: Path, jobs:
             raise
 
 
-def _ray(todo: list[Training], plan: Plan, results: Path, outputs: Path, jobs: int, launch: Sequence[str]) -> Outcome:
+def _ray(work: Work, jobs: int, outputs: Path, options: dict[str, Any]) -> Iterator[tuple[Training, str | None]]:
     try:
         import ray
     except ImportError as error:
         raise ErcSynthError("The launcher ray needs Ray.", hint="pip install 'erc-synth[ray]'") from error
-    ray.init(ignore_reinit_error=True)
-    task = ray.remote(execute)
-    waiting = {task.remote(t, plan, results.resolve(), outputs.resolve(), launch): t for t in todo}
-    while waiting:
-        (done,), _ = ray.wait(list(waiting))
-        yield waiting.pop(done), ray.get(done)
+    ray.init(ignore_reinit_error=True, **options)
+    try:
+        # Without GPUs the processors of a machine are shared by `jobs` trainings.
+        gpus = ray.cluster_resources().get("GPU", 0)
+        need: dict[str, float] = {"num_gpus": 1} if gpus else {"num_cpus": max(1, (os.cpu_count() or 1) // jobs)}
+        task = ray.remote(**need)(execute)
+        waiting = {task.remote(*arguments): training for training, arguments in work}
+        while waiting:
+            (done,), _ = ray.wait(list(waiting))
+            yield waiting.pop(done), ray.get(done)
+    finally:
+        ray.shutdown()  # cancels what still runs
 
 
-def _slurm(todo: list[Training], plan: Plan, results: Path, outputs: Path, jobs: int, launch: Sequence[str]) -> Outcome:
+def _slurm(work: Work, jobs: int, outputs: Path, options: dict[str, Any]) -> Iterator[tuple[Training, str | None]]:
     try:
         import submitit
     except ImportError as error:
         raise ErcSynthError("The launcher slurm needs submitit.", hint="pip install submitit") from error
-    executor = submitit.AutoExecutor(folder=str(outputs / "slurm"))
-    executor.update_parameters(slurm_array_parallelism=max(1, jobs), gpus_per_node=1)
-    submitted = [
-        executor.submit(execute, training, plan, results.resolve(), outputs.resolve(), launch) for training in todo
-    ]
-    for training, job in zip(todo, submitted, strict=True):
-        yield training, job.result()
+    executor = submitit.AutoExecutor(folder=str(outputs / "slurm"), cluster=options.pop("cluster", "slurm"))
+    # submitit's own time limit is five minutes.
+    executor.update_parameters(**{"timeout_min": 24 * 60, "slurm_array_parallelism": jobs, **options})
+    with executor.batch():  # one array job
+        submitted = [executor.submit(execute, *arguments) for _, arguments in work]
+    try:
+        for (training, _), job in zip(work, submitted, strict=True):
+            yield training, job.result()
+    except BaseException:
+        for job in submitted:
+            job.cancel()
+        raise
 
 
 def known_seconds(outputs: Path) -> dict[str, float]:
@@ -276,3 +329,18 @@ def known_seconds(outputs: Path) -> dict[str, float]:
         if metrics:
             seen.setdefault(metrics["run"]["model"], []).append(float(metrics["cost"]["seconds"]))
     return {model: sum(times) / len(times) for model, times in seen.items()}
+
+
+def cluster_options(words: Iterable[str]) -> dict[str, Any]:
+    """`NAME=VALUE` words as options of a cluster's engine; whole numbers become `int`.
+
+    Raises:
+        ErcSynthError: A word of another form.
+    """
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            raise ErcSynthError(f"--cluster {word!r} is not of the form NAME=VALUE.", hint="e.g. timeout_min=600")
+        options[name] = int(value) if value.lstrip("-").isdigit() else value
+    return options

@@ -51,7 +51,7 @@ def build(model: nn.Module, options: Optimisation) -> Optimizer:
     groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
     if options.bias_correction:
-        return AdamW(groups, lr=options.learning_rate, eps=options.adam_eps)
+        return AdamW(groups, lr=options.learning_rate, eps=options.adam_eps, fused=True)  # one pass, on CPU too
     return UncorrectedAdamW(groups, lr=options.learning_rate, eps=options.adam_eps)
 
 

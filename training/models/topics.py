@@ -45,13 +45,14 @@ class TopicEncoder(Encoder):
         self.last_topic: Tensor | None = None
         self.penalty: Tensor | None = None
 
-    def states(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+    def states(self, ids: Tensor, mask: Tensor | None, words: Tensor | None = None) -> Tensor:
         """States and topic, ``[n, length, 2 * hidden]``; sets `penalty` (KL + reconstruction, mean)."""
         self.tokens += ids.numel()
         mask = torch.ones_like(ids) if mask is None else mask
         layers: Any = self.backbone.encoder.layer  # type: ignore[union-attr]
         half = len(layers) // 2
-        states = self._through(layers[:half], self.backbone.embeddings(input_ids=ids), mask)  # type: ignore[operator]
+        given = {"input_ids": ids} if words is None else {"inputs_embeds": words}
+        states = self._through(layers[:half], self.backbone.embeddings(**given), mask)  # type: ignore[operator]
         topic = self._topic(states, mask)
         joined = torch.cat([states, topic[:, None]], dim=1)
         seen = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)  # officially 0: nobody saw the topic
