@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-LISTS = frozenset({"--models", "--benchmarks", "--variants", "--seeds"})  # take several words
+LISTS = frozenset({"--models", "--benchmarks", "--variants", "--seeds", "--cluster"})  # take several words
 
 
 def grid(
     models: Annotated[str, typer.Option(help="Classifiers, separated by blanks or commas.")] = "compm emoone todkat",
     benchmarks: Annotated[str, typer.Option(help="Benchmarks, the same way.")] = "meld emorynlp iemocap",
-    variants: Annotated[str, typer.Option(help="org, nat, bal, tstr-nat, tstr-bal.")] = "org nat bal",
+    variants: Annotated[str, typer.Option(help="org, nat, bal, tstr-nat, tstr-bal, leave-out.")] = "org nat bal",
     seeds: Annotated[str, typer.Option(help="Seeds, the same way.")] = "1 2 3",
     repo: Annotated[str, typer.Option(help="Synthetic repo: Hub id or folder.")] = "./dist/erc-synth",
     out: Annotated[Path, typer.Option(help="Folder of the cells.")] = Path("results"),
@@ -29,6 +29,9 @@ def grid(
     max_tokens: Annotated[int | None, typer.Option(min=8, help="Longest encoder input.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at the same time.")] = 1,
     launcher: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
+    cluster: Annotated[
+        str, typer.Option(help="NAME=VALUE for ray.init or submitit, e.g. slurm_partition=gpu gpus_per_node=1.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option(help="Print the plan and its cost, run nothing.")] = False,
 ) -> None:
     """Train and score every cell of Tables 2 and 3; finished cells are skipped."""
@@ -70,7 +73,9 @@ def grid(
             if reason:
                 bar.write(f"FAILED {training.name}: {reason}")
 
-        failed = plans.run_plan(plan, out, outputs, jobs=jobs, launcher=launcher, ended=ended)
+        failed = plans.run_plan(
+            plan, out, outputs, jobs=jobs, launcher=launcher, cluster=plans.cluster_options(words(cluster)), ended=ended
+        )
     if failed:
         raise ErcSynthError(
             f"{len(failed)} of {total} trainings failed, the first: {failed[0][1]}",

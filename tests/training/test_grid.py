@@ -8,7 +8,7 @@ import pytest
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.stats.friedman import analyse
 from erc_synth.stats.table import grid_table
-from erc_synth.training.grid import Plan, known_seconds, open_trainings, run_plan
+from erc_synth.training.grid import Plan, cluster_options, known_seconds, open_trainings, run_plan
 
 TRAINER = """
 import json, pathlib, sys, zlib
@@ -110,10 +110,59 @@ def test_unknown_variant_and_launcher_are_refused(tmp_path, trainer):
         _run(_plan(), tmp_path, trainer, launcher="cron")
 
 
-def test_missing_cluster_engine_is_one_sentence(tmp_path, trainer):
-    for launcher, hint in (("ray", "erc-synth"), ("slurm", "submitit")):
-        try:
-            __import__({"ray": "ray", "slurm": "submitit"}[launcher])
-        except ImportError:
-            with pytest.raises(ErcSynthError, match=hint):
-                _run(_plan(), tmp_path, trainer, launcher=launcher)
+def test_leave_out_trains_on_the_other_benchmarks_only():
+    plan = _plan(benchmarks=("meld", "emorynlp", "iemocap"), variants=("leave-out",), seeds=(0,), models=("compm",))
+    words = {t.benchmark: " ".join(t.words()) for t in plan.trainings()}
+    assert "--train meld --finetune emorynlp --label-map core4 --drop-leaks --eval iemocap" in words["iemocap"]
+    assert "--train emorynlp --finetune iemocap" in words["meld"]
+    with pytest.raises(ErcSynthError, match="trains on one or two other benchmarks"):
+        _plan(variants=("leave-out",)).trainings()
+
+
+def test_cells_of_other_options_are_not_passed_off(tmp_path, trainer):
+    _run(_plan(extra=("--backbone", "minilm", "--data-dir", "here")), tmp_path, trainer)
+    assert open_trainings(_plan(extra=("--backbone", "minilm", "--data-dir", "there")), tmp_path / "results") == []
+    with pytest.raises(ErcSynthError, match=r"made with other options: .*--backbone minilm"):
+        open_trainings(_plan(extra=("--backbone", "roberta-large")), tmp_path / "results")
+
+
+def test_a_reason_is_of_the_last_try(tmp_path, trainer):
+    folder = tmp_path / "outputs" / "compm-meld-org-s0"
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("Error: an old reason\n")
+    (tmp_path / "broken.py").write_text("import sys; sys.exit(1)")
+    plan = _plan(models=("compm",), variants=("org",), seeds=(0,))
+    ((_, reason),) = _run(plan, tmp_path, (sys.executable, str(tmp_path / "broken.py")))
+    assert "exit code 1" in reason
+
+
+def test_cluster_words_become_options():
+    assert cluster_options(["slurm_partition=gpu", "timeout_min=600"]) == {
+        "slurm_partition": "gpu", "timeout_min": 600,
+    }  # fmt: skip
+    with pytest.raises(ErcSynthError, match="NAME=VALUE"):
+        cluster_options(["gpu"])
+
+
+ENGINES = {"ray": ("ray", {"num_cpus": 2, "include_dashboard": False}), "slurm": ("submitit", {"cluster": "local"})}
+
+
+@pytest.mark.parametrize("launcher", ENGINES)
+def test_a_missing_cluster_engine_is_one_sentence(tmp_path, trainer, launcher, monkeypatch):
+    package, options = ENGINES[launcher]
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ErcSynthError, match=f"The launcher {launcher} needs .*pip install"):
+        _run(_plan(), tmp_path, trainer, launcher=launcher, cluster=options)
+
+
+@pytest.mark.parametrize("launcher", ENGINES)
+@pytest.mark.filterwarnings("default")  # of Ray and submitit, which are not ours
+def test_a_cluster_engine_runs_the_same_plan(tmp_path, trainer, launcher):
+    package, options = ENGINES[launcher]
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    plan = _plan(models=("compm",), benchmarks=("meld", "iemocap"), variants=("org",), seeds=(0,))
+    failed = _run(plan, tmp_path, trainer, launcher=launcher, cluster=options, jobs=2)
+    assert [(t.benchmark, reason) for t, reason in failed] == [("iemocap", "iemocap is not on this machine.")]
+    statuses = {p.name: json.loads(p.read_text())["status"] for p in (tmp_path / "results").glob("*.json")}
+    assert sorted(statuses.values()) == ["done"] * 3 + ["failed"] * 3
+    assert [t.benchmark for t in open_trainings(plan, tmp_path / "results")] == ["iemocap"]
