@@ -50,7 +50,12 @@ def show(result: dict[str, Any]) -> None:
         f"{k} models, {n} blocks. Friedman chi-square {test['chi_square']:.2f} (df {test['df']}), p = {test['p']:.3g}"
     )
     if test["permutation"]:
-        typer.echo(f"  {test['permutation']['kind']} permutation p = {test['permutation']['p']:.3g}")
+        kind = test["permutation"]["kind"]
+        drawn = f" ({test['permutation']['permutations']} draws)" if kind == "monte-carlo" else ""
+        typer.echo(f"  {kind} permutation p = {test['permutation']['p']:.3g}{drawn}")
+    f, df = test["iman_davenport_f"], test["iman_davenport_df"]
+    said = f"F {f:.2f} (df {df[0]}, {df[1]}), p = {test['iman_davenport_p']:.3g}" if f is not None else "F infinite"
+    typer.echo(f"  Iman-Davenport {said}; Kendall's W {test['kendall_w']:.2f}")
     width = max(len(model) for model in result["models"])
     for model, total, mean in zip(result["models"], result["rank_sums"], result["mean_ranks"], strict=True):
         typer.echo(f"  {model:<{width}}  rank sum {total:>6g}  mean rank {mean:.2f}")
@@ -66,5 +71,15 @@ def show(result: dict[str, Any]) -> None:
             f"  {pair:<{2 * width + 4}} {row['difference']:>6g} {row['p']:>10.6f} {a['bonferroni']:>10.6f} "
             f"{a['holm']:>9.6f} {a['hochberg']:>9.6f} {a['bh']:>9.6f}"
         )
+    typer.echo(f"  Second opinions: {'Wilcoxon':>10} {'rank-bis.':>9} {'P(better)':>9} {'P(equal)':>9} {'Nemenyi':>9}")
+    for row in result["comparisons"]:
+        wilcoxon = "-" if row["wilcoxon_p"] is None else f"{row['wilcoxon_p']:.4f}"
+        bayes, nemenyi = row["bayes"], "differ" if row["nemenyi_differs"] else "-"
+        typer.echo(
+            f"  {row['a'] + ' vs ' + row['b']:<{2 * width + 4}} {wilcoxon:>10} {row['rank_biserial']:>9.2f} "
+            f"{bayes['better']:>9.2f} {bayes['rope']:>9.2f} {nemenyi:>9}"
+        )
+    for group, values in result["sensitivity"].items():
+        typer.echo(f"  Exact p without {group}: {', '.join(f'{p:.4f}' for p in values)}")
     if result["ties"]:
         typer.echo("Ties: mid-ranks; p-values from each block's own law.")

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, permutations
+from operator import add
 from typing import Any
 
 from erc_synth.stats.exact import StatsError, pairwise_pvalue, tied_pvalue
 from erc_synth.stats.table import Table
 
 FAMILIES = ("paper", "all", "control")
-EXACT_LIMIT = 300_000  # permutations of a small table that are all looked at; above it Monte Carlo
+EXACT_LIMIT = 100_000  # steps of the exact permutation law (about 0.2 s); above it Monte Carlo
+MONTE_CARLO_CELLS, DRAWS = 400, 1_000
 
 
 def ranks_of(scores: Sequence[float]) -> tuple[float, ...]:
@@ -55,7 +58,7 @@ def chi_square_tail(x: float, df: int) -> float:
 
 
 def omnibus(ranks: Sequence[Sequence[float]]) -> dict[str, Any]:
-    """Friedman chi-square (with tie correction), Iman-Davenport F, Kendall's W."""
+    """Friedman chi-square (with tie correction), Iman-Davenport F (`None` when all blocks agree), Kendall's W."""
     n, k = len(ranks), len(ranks[0])
     sums = [sum(column) for column in zip(*ranks, strict=True)]
     spread = sum((s - n * (k + 1) / 2) ** 2 for s in sums)
@@ -64,37 +67,82 @@ def omnibus(ranks: Sequence[Sequence[float]]) -> dict[str, Any]:
     chi2 = 12 * spread / scale if scale > 0 else 0.0
     w = chi2 / (n * (k - 1))
     f = (n - 1) * chi2 / (n * (k - 1) - chi2) if chi2 < n * (k - 1) else math.inf
+    df = k - 1, (k - 1) * (n - 1)
     return {
         "chi_square": chi2, "df": k - 1, "p": chi_square_tail(chi2, k - 1),
-        "kendall_w": w, "iman_davenport_f": f, "iman_davenport_df": [k - 1, (k - 1) * (n - 1)],
+        "kendall_w": w, "iman_davenport_f": f if math.isfinite(f) else None, "iman_davenport_df": df,
+        "iman_davenport_p": f_tail(f, *df),
         "permutation": _permutation_p(ranks, spread),
     }  # fmt: skip
 
 
-def _permutation_p(ranks: Sequence[Sequence[float]], observed: float) -> dict[str, Any] | None:
-    """Exact p by all rank permutations of a small table; Monte Carlo (seeded) for a middle one."""
-    n, k = len(ranks), len(ranks[0])
-    mean = n * (k + 1) / 2
-    if n == 1 or n * k > 60:
-        return None  # the chi-square law is good there
-    if math.factorial(k) ** (n - 1) <= EXACT_LIMIT:
-        from itertools import permutations, product
+def f_tail(f: float, d1: int, d2: int) -> float:
+    """P(F >= f): the regularised incomplete beta by its continued fraction (Abramowitz and Stegun 26.5.8)."""
+    if f <= 0:
+        return 1.0
+    if math.isinf(f):
+        return 0.0
+    a, b, x = d2 / 2, d1 / 2, d2 / (d2 + d1 * f)
+    if x > (a + 1) / (a + b + 2):  # the fraction is quick on the other side
+        return 1.0 - _beta_share(b, a, 1 - x)
+    return _beta_share(a, b, x)
 
-        choices = [list(permutations(block)) for block in ranks[1:]]
-        hits = total = 0
-        for rows in product(*choices):
-            sums = [sum(column) for column in zip(ranks[0], *rows, strict=True)]
-            hits += sum((s - mean) ** 2 for s in sums) >= observed - 1e-9
-            total += 1
+
+def _beta_share(a: float, b: float, x: float) -> float:
+    front = math.exp(a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)) / a
+    value = 0.0
+    for m in range(200, 0, -1):  # from the inside out
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        value = even / (1 + odd / (1 + value))
+    first = -(a + b) * x / (a + 1)
+    return min(1.0, front / (1 + first / (1 + value)))
+
+
+def _permutation_p(ranks: Sequence[Sequence[float]], observed: float) -> dict[str, Any] | None:
+    """Permutation p of the omnibus: exact for a small table, seeded Monte Carlo for a middle one."""
+    n, k = len(ranks), len(ranks[0])
+    if n == 1 or n * k > MONTE_CARLO_CELLS:
+        return None  # the chi-square law is good there
+    mean = n * (k + 1) / 2
+
+    def spread(sums: Sequence[float]) -> float:
+        return sum((s - mean) ** 2 for s in sums)
+
+    law = _rank_sum_law(ranks)
+    if law:
+        hits = sum(ways for sums, ways in law.items() if spread(sums) >= observed - 1e-9)
+        total = sum(law.values())
         return {"kind": "exact", "p": hits / total, "permutations": total}
-    draw, trials, hits = random.Random(0), 1_000, 0
+    draw, hits = random.Random(0), 0
     blocks = [list(block) for block in ranks]
-    for _ in range(trials):
+    for _ in range(DRAWS):
         for block in blocks:
             draw.shuffle(block)
-        sums = [sum(column) for column in zip(*blocks, strict=True)]
-        hits += sum((s - mean) ** 2 for s in sums) >= observed - 1e-9
-    return {"kind": "monte-carlo", "p": (hits + 1) / (trials + 1), "permutations": trials}
+        hits += spread([sum(column) for column in zip(*blocks, strict=True)]) >= observed - 1e-9
+    return {"kind": "monte-carlo", "p": (hits + 1) / (DRAWS + 1), "permutations": DRAWS}
+
+
+def _rank_sum_law(ranks: Sequence[Sequence[float]]) -> dict[tuple[float, ...], int] | None:
+    """Rank sums -> number of ways when each block's ranks are permuted; `None` for more than `EXACT_LIMIT` steps.
+
+    The models are exchangeable, so sums are kept sorted: far fewer than the k!^n tables that they stand for.
+    """
+    k, steps = len(ranks[0]), 0
+    if math.factorial(k) > EXACT_LIMIT:
+        return None
+    law: dict[tuple[float, ...], int] = {(0.0,) * k: 1}
+    for block in ranks:
+        orders = Counter(permutations(block))
+        steps += len(law) * len(orders)
+        if steps > EXACT_LIMIT:
+            return None
+        following: Counter[tuple[float, ...]] = Counter()
+        for sums, ways in law.items():
+            for order, times in orders.items():
+                following[tuple(sorted(map(add, sums, order)))] += ways * times
+        law = following
+    return law
 
 
 def corrections(p: Sequence[float], family: int | None = None) -> dict[str, list[float]]:
@@ -241,7 +289,9 @@ def _compare(
         "mid_p": None if ties else pairwise_pvalue(int(d), k, n, mid=True),
         "normal_p": math.erfc(z / math.sqrt(2)),
         "wilcoxon_p": wilcoxon_exact(differences), "rank_biserial": rank_biserial(differences),
-        "mean_gain": sum(differences) / n, "wins": wins, "losses": sum(x < 0 for x in differences),
+        "nemenyi_differs": abs(d) / n >= nemenyi_difference(k, n),
+        "mean_gain": sum(differences) / n, "gain_interval": seed_interval(table, a, b),
+        "wins": wins, "losses": sum(x < 0 for x in differences),
         "bayes": bayes_signed_rank(differences, rope),
     }  # fmt: skip
 
@@ -272,11 +322,31 @@ def bootstrap_interval(
     return means[int(tail * draws)], means[min(draws - 1, int((1 - tail) * draws))]
 
 
+def seed_interval(table: Table, a: int, b: int, *, draws: int = 1_000, seed: int = 0) -> tuple[float, float] | None:
+    """95 % interval of the mean gain of model b over a: each cell's seeds are drawn anew; `None` with one seed."""
+    cells = [[table.replicates.get((block, table.models[j]), ()) for j in (a, b)] for block in table.blocks]
+    if any(len(seeds) < 2 for pair in cells for seeds in pair):
+        return None
+    draw = random.Random(seed)
+
+    def mean(seeds: Sequence[float]) -> float:
+        return sum(draw.choices(seeds, k=len(seeds))) / len(seeds)
+
+    gains = sorted(sum(mean(second) - mean(first) for first, second in cells) / len(cells) for _ in range(draws))
+    return gains[int(0.025 * draws)], gains[int(0.975 * draws)]
+
+
 # Critical values of the studentised range at 0.05 for infinite degrees of freedom, divided by the
-# square root of 2, k = 2..10 (Demsar 2006, Table 5a).
+# square root of 2, k = 2..10 (Demsar 2006, Table 5a): scipy is slow to import.
 NEMENYI_Q05 = (1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164)
 
 
-def nemenyi_difference(k: int, n: int) -> float | None:
-    """Critical difference of mean ranks at 0.05 (Nemenyi); `None` for k > 10."""
-    return NEMENYI_Q05[k - 2] * math.sqrt(k * (k + 1) / (6 * n)) if 2 <= k <= 10 else None
+def nemenyi_difference(k: int, n: int) -> float:
+    """Critical difference of mean ranks at 0.05 (Nemenyi)."""
+    if k <= 10:
+        q = NEMENYI_Q05[k - 2]
+    else:
+        from scipy.stats import studentized_range
+
+        q = float(studentized_range.ppf(0.95, k, math.inf)) / math.sqrt(2)
+    return q * math.sqrt(k * (k + 1) / (6 * n))

@@ -1,7 +1,10 @@
 """Friedman, families and corrections against scipy, statsmodels and the paper's printed table."""
 
+import json
 import random
+from itertools import permutations, product
 
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +16,8 @@ from erc_synth.stats.friedman import (
     bootstrap_interval,
     chi_square_tail,
     corrections,
+    f_tail,
+    nemenyi_difference,
     omnibus,
     rank_biserial,
     ranks_of,
@@ -98,6 +103,63 @@ def test_wilcoxon_equals_scipy():
         assert wilcoxon_exact(differences) == pytest.approx(float(expected))
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.01, 100), st.integers(1, 30), st.integers(1, 400))
+def test_f_tail_equals_scipy(f, d1, d2):
+    from scipy.special import fdtrc
+
+    assert f_tail(f, d1, d2) == pytest.approx(float(fdtrc(d1, d2, f)), rel=1e-7, abs=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=2, max_size=4))
+def test_exact_permutation_p_equals_brute_force(rows):
+    ranks = [ranks_of(row) for row in rows]
+    sizes = [
+        sum((sum(column) - 2 * len(rows)) ** 2 for column in zip(*chosen, strict=True))
+        for chosen in product(*(list(permutations(block)) for block in ranks))
+    ]
+    observed = sum((sum(column) - 2 * len(rows)) ** 2 for column in zip(*ranks, strict=True))
+    found = omnibus(ranks)["permutation"]
+    assert found["kind"] == "exact"
+    assert found["p"] == pytest.approx(sum(size >= observed - 1e-9 for size in sizes) / len(sizes))
+
+
+def test_the_papers_table_gets_a_monte_carlo_p():
+    assert omnibus([ranks_of(row) for row in paper_table().scores])["permutation"] == {
+        "kind": "monte-carlo", "p": pytest.approx(1 / 1001), "permutations": 1000,
+    }  # fmt: skip
+
+
+def test_nemenyi_goes_on_beyond_the_printed_table():
+    assert nemenyi_difference(9, 9) == pytest.approx(3.102 * (9 * 10 / 54) ** 0.5)
+    assert nemenyi_difference(10, 9) < nemenyi_difference(11, 9) == pytest.approx(3.219 * (11 * 12 / 54) ** 0.5, 1e-3)
+
+
+def test_many_to_one_holds_the_control_against_all():
+    result = analyse(paper_table(), family="control", control="TODKAT Org")
+    assert result["family"]["size"] == 8
+    assert {row["a"] for row in result["comparisons"]} == {"TODKAT Org"}
+
+
+def test_leaving_a_benchmark_out_is_the_test_of_the_smaller_table():
+    table = paper_table()
+    rest = analyse(table.without("IEMOCAP"))
+    assert analyse(table)["sensitivity"]["IEMOCAP"] == pytest.approx([row["p"] for row in rest["comparisons"]])
+
+
+def test_seeds_give_an_interval_of_the_gain():
+    text = "model,block,score\n" + "".join(
+        f"{m},{b},{10 * i + j + s}\n"
+        for b in "xyz"
+        for i, m in enumerate(("A Org", "A Nat"))
+        for j, s in ((0, 0), (1, 2))
+    )
+    low, high = analyse(read_csv_text(text, "t.csv"))["comparisons"][0]["gain_interval"]
+    assert low < 10 < high
+    assert analyse(paper_table())["comparisons"][0]["gain_interval"] is None
+
+
 def test_small_tables_get_an_exact_permutation_p():
     result = omnibus([ranks_of(row) for row in [(3, 2, 1), (3, 2, 1), (3, 2, 1)]])
     assert result["permutation"]["kind"] == "exact"
@@ -119,6 +181,21 @@ def test_bootstrap_interval_holds_the_mean_and_is_repeatable():
     low, high = bootstrap_interval([1.0, 2.0, 3.0, 4.0])
     assert low < 2.5 < high
     assert bootstrap_interval([1.0, 2.0, 3.0, 4.0]) == (low, high)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_every_form_gives_the_same_table(tmp_path, form):
+    rows = [
+        {"model": m, "block": b, "score": s} for b, line in (("x", (3, 1)), ("y", (2, 4))) for m, s in zip("ab", line)
+    ]
+    path = tmp_path / f"t.{form}"
+    frame = pandas.DataFrame(rows)
+    if form == "json":
+        path.write_text(json.dumps(rows))
+    else:
+        getattr(frame, f"to_{form}")(path, index=False)
+    table = read_table(path)
+    assert (table.models, table.blocks, table.scores) == (("a", "b"), ("x", "y"), ((3.0, 1.0), (2.0, 4.0)))
 
 
 def test_own_tables_need_nothing_of_erc(tmp_path):
