@@ -71,7 +71,9 @@ def show(result: dict[str, Any]) -> None:
             f"  {pair:<{2 * width + 4}} {row['difference']:>6g} {row['p']:>10.6f} {a['bonferroni']:>10.6f} "
             f"{a['holm']:>9.6f} {a['hochberg']:>9.6f} {a['bh']:>9.6f}"
         )
-    typer.echo(f"  Second opinions: {'Wilcoxon':>10} {'rank-bis.':>9} {'P(better)':>9} {'P(equal)':>9} {'Nemenyi':>9}")
+    typer.echo(
+        f"  {'second opinions':<{2 * width + 4}} {'Wilcoxon':>10} {'rank-bis.':>9} {'P(better)':>9} {'P(equal)':>9} {'Nemenyi':>9}"
+    )
     for row in result["comparisons"]:
         wilcoxon = "-" if row["wilcoxon_p"] is None else f"{row['wilcoxon_p']:.4f}"
         bayes, nemenyi = row["bayes"], "differ" if row["nemenyi_differs"] else "-"

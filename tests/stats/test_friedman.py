@@ -185,9 +185,8 @@ def test_bootstrap_interval_holds_the_mean_and_is_repeatable():
 
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_every_form_gives_the_same_table(tmp_path, form):
-    rows = [
-        {"model": m, "block": b, "score": s} for b, line in (("x", (3, 1)), ("y", (2, 4))) for m, s in zip("ab", line)
-    ]
+    lines = {"x": (3, 1), "y": (2, 4)}
+    rows = [{"model": m, "block": b, "score": lines[b][i]} for b in lines for i, m in enumerate("ab")]
     path = tmp_path / f"t.{form}"
     frame = pandas.DataFrame(rows)
     if form == "json":
