@@ -71,15 +71,14 @@ def show(result: dict[str, Any]) -> None:
             f"  {pair:<{2 * width + 4}} {row['difference']:>6g} {row['p']:>10.6f} {a['bonferroni']:>10.6f} "
             f"{a['holm']:>9.6f} {a['hochberg']:>9.6f} {a['bh']:>9.6f}"
         )
-    typer.echo(
-        f"  {'second opinions':<{2 * width + 4}} {'Wilcoxon':>10} {'rank-bis.':>9} {'P(better)':>9} {'P(equal)':>9} {'Nemenyi':>9}"
-    )
+    titles = "".join(f" {title:>10}" for title in ("Wilcoxon", "rank-bis.", "P(better)", "P(equal)", "Nemenyi"))
+    typer.echo(f"  {'second opinions':<{2 * width + 4}}{titles}")
     for row in result["comparisons"]:
         wilcoxon = "-" if row["wilcoxon_p"] is None else f"{row['wilcoxon_p']:.4f}"
         bayes, nemenyi = row["bayes"], "differ" if row["nemenyi_differs"] else "-"
         typer.echo(
-            f"  {row['a'] + ' vs ' + row['b']:<{2 * width + 4}} {wilcoxon:>10} {row['rank_biserial']:>9.2f} "
-            f"{bayes['better']:>9.2f} {bayes['rope']:>9.2f} {nemenyi:>9}"
+            f"  {row['a'] + ' vs ' + row['b']:<{2 * width + 4}} {wilcoxon:>10} {row['rank_biserial']:>10.2f} "
+            f"{bayes['better']:>10.2f} {bayes['rope']:>10.2f} {nemenyi:>10}"
         )
     for group, values in result["sensitivity"].items():
         typer.echo(f"  Exact p without {group}: {', '.join(f'{p:.4f}' for p in values)}")
