@@ -84,7 +84,7 @@ def main():
                "--max-eval-dialogues", 12, "--max-tokens", 64, "--jobs", 2, *sys.argv[2:], check=False)  # fmt: skip
     cells = len(list(results.glob("*.json")))
     print(f"grid: {cells} cells, {time.monotonic() - began:.0f} s wall, exit code {code}", flush=True)
-    if code in (0, 3):
+    if code in (0, 3) and cells:
         erc("stats", results, "--out", folder / "stats.json")
         erc("report", "--results", results, "--outputs", outputs, "--curated", folder / "curated", "--runs",
             folder / "runs", "--stats", folder / "stats.json", "--out", folder / "report", "--data-dir",
