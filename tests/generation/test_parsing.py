@@ -1,6 +1,7 @@
 """The parser is tolerant of what LLMs write, strict in what it returns, and linear."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -108,3 +109,10 @@ def test_time_is_linear_on_hostile_lines(piece):
     seconds(10_000)
     small, big = (min(seconds(size) for _ in range(3)) for size in (100_000, 1_000_000))
     assert big < 40 * small + 0.2  # linear is 10 times, quadratic 100
+
+
+def test_a_marker_may_end_with_another_marker():
+    form = replace(FORM, speaker="Name", utterance="Says", number="Mood Name")
+    outcome = parse("Name: Ross Says: Hi there. Mood Name: 0\nname : Joey says : No! MOOD NAME : 4", form)
+    assert isinstance(outcome, Parsed)
+    assert [(u.speaker, u.text, u.emotion) for u in outcome.utterances] == WANTED
