@@ -24,7 +24,7 @@ KNOWN = {
     "mpnet": "microsoft/mpnet-base",
     "modernbert": "answerdotai/ModernBERT-base",
 }
-WASTE = 0.12  # share of padding that a group may hold; below it, more calls cost more than padding
+WASTE = 0.03  # share of padding that a group may hold; below it, more calls cost more than padding
 GROUP_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # CPU: smaller groups use less memory
 CALL_TOKENS = {"cpu": 96, "cuda": 2_048}  # what one more call costs, in tokens
 

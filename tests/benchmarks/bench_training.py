@@ -1,31 +1,44 @@
-"""Training and evaluation speed against a straight batch-1 loop of the official kind; prints ratios of one run.
+"""Speed of training and evaluation against straight loops of the official kind (`official_loops`), in one run.
 
-The batch-1 loop encodes every target alone (CoMPM with its memory padded and encoded again each time) and
-steps the optimiser after each. Run: python tests/benchmarks/bench_training.py [tiny|minilm] [dialogues]
+Ours is the product's own path (`Trainer`, `predict`), tokenising included, fp32 and bf16. Both sides hold the same
+weights: the first column of a line is the largest difference of their logits (CoMPM: legacy memory, TODKAT:
+released mode; the timed runs use the defaults `masked` and `fixed`). EmoOne's training counts a tenth of the pass
+that reads the teacher, which is made once for ten epochs.
+Run: python tests/benchmarks/bench_training.py [tiny|minilm] [dialogues] [data folder]
 """
 
+import copy
+import logging
+import resource
+import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import official_loops
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
-from erc_synth.loaders.schema import Dialogue, Utterance, label_set
-from erc_synth.training import backbones, batching, grayscale, optimiser
-from erc_synth.training.batching import Batch
+from erc_synth.loaders.schema import Dialogue, Utterance, label_set, to_dialogues
+from erc_synth.training import backbones, batching, optimiser
 from erc_synth.training.config import parse
-from erc_synth.training.loop import predict, tokens_of
+from erc_synth.training.loop import Stage, Trainer, predict, tokens_of
 from erc_synth.training.models import factory
+from erc_synth.training.run import _keep_memory
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from fakes.tiny_model import build_tiny_model
 
 LABELS = label_set("meld")
 WORDS = ("okay so I really do not know what you want " * 2).split()
+MODELS = ("compm", "emoone", "todkat", "baseline")
 
 
-def dialogues(count, turns):
+def invented(count, turns):
     return [
         Dialogue(
             f"{d}",
@@ -38,67 +51,128 @@ def dialogues(count, turns):
     ]
 
 
-def train(model, encoded, steps):
-    config = parse(["--train", "meld", "--out", "o"]).optimisation
-    optim = optimiser.build(model, config)
-    model.train()
-    for targets in steps:
-        batch = Batch(encoded, targets)
-        loss = grayscale.loss(model(batch), torch.from_numpy(batch.labels), None) / len(targets)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optim.step()
-        optim.zero_grad(set_to_none=True)
+def meld(count, data):
+    """The first `count` validation dialogues of MELD; invented ones of ten turns without it."""
+    if not (data / "meld").is_dir():
+        print("no MELD here: invented dialogues of ten turns")
+        return invented(count, 10)
+    from erc_synth.loaders.registry import load
+
+    return to_dialogues(load("meld", data_dir=str(data))["validation"])[:count]
 
 
-def timed(model, work):
-    tokens, start = tokens_of(model), time.perf_counter()
-    work()
-    return time.perf_counter() - start, tokens_of(model) - tokens
+class Ours:
+    """A classifier of the product with the weights of a straight one."""
+
+    def __init__(self, name, backbone, straight, *more):
+        words = ["--train", "meld", "--out", "o", "--model", name, "--backbone", backbone, *more]
+        self.config = parse(words)
+        self.tokenizer = backbones.load_tokenizer(backbone)
+        self.model = factory.create(self.config, len(LABELS), self.tokenizer)
+        ours = dict(self.model.named_parameters())
+        names = {"context_model.": "context_encoder.backbone.", "speaker_model.": "memory_encoder.backbone."}
+        if name == "todkat":
+            names = {"context_model.": "encoder.backbone."}
+        with torch.no_grad():
+            for key, value in straight.named_parameters():
+                for theirs, here in names.items():
+                    key = key.replace(theirs, here)
+                ours[key].copy_(value)
+
+    def encode(self, dialogues):
+        encoder = next(m for m in self.model.modules() if isinstance(m, backbones.Encoder))
+        special = factory.special_of(self.tokenizer, encoder, 512)
+        marker = "name" if self.config.model == "baseline" else "id"
+        return batching.encode(dialogues, LABELS, self.tokenizer, special, marker)
+
+    def accelerator(self, precision):
+        AcceleratorState._reset_state(True)
+        return Accelerator(mixed_precision=precision)
+
+    def evaluate(self, dialogues, precision="no"):
+        accelerator = self.accelerator(precision)
+        predict(accelerator, self.model, self.encode(dialogues[:1]))  # warm
+        tokens, start = tokens_of(self.model), time.perf_counter()
+        logits = predict(accelerator, self.model, self.encode(dialogues))
+        return time.perf_counter() - start, tokens_of(self.model) - tokens, logits
+
+    def train(self, dialogues, precision="no", soft=False):
+        config = replace(self.config, optimisation=replace(self.config.optimisation, precision=precision))
+        trainer = Trainer(config, self.accelerator(precision), Path("o"))
+        model = copy.deepcopy(self.model).train()
+        wrapped, optim = trainer.accelerator.prepare(model, optimiser.build(model, config.optimisation))
+        start = time.perf_counter()
+        encoded = self.encode(dialogues)
+        chances = np.full((len(encoded.labels), len(LABELS)), 1 / len(LABELS)) if soft else None
+        stage = Stage(0, "train", encoded, encoded, 1, chances)
+        steps = trainer._batches(model, stage, 0)
+        for number, targets in enumerate(steps):
+            trainer._step(wrapped, optim, stage, targets, number)
+        return time.perf_counter() - start
 
 
-def straight_eval(model, encoded, ones):
-    model.eval()
-    with torch.no_grad():
-        for targets in ones:
-            model(Batch(encoded, tuple(targets)))
+def straight_times(straight, dialogues):
+    samples = straight.samples(dialogues)
+    groups = samples if straight.name == "todkat" else None
+    gold = [
+        torch.tensor([LABELS.index(u.emotion) for d in (groups[i] if groups else ()) for u in d.utterances]
+                     or [LABELS.index(sample[0].utterances[sample[1]].emotion)])
+        for i, sample in enumerate(samples)
+    ]  # fmt: skip
+    official_loops.evaluate(straight, samples[:1])
+    straight.tokens, start = 0, time.perf_counter()
+    logits = official_loops.evaluate(straight, samples)
+    seconds, tokens = time.perf_counter() - start, straight.tokens
+    model = copy.deepcopy(straight)
+    if straight.name == "emoone":
+        model.teacher = copy.deepcopy(straight)
+    start = time.perf_counter()
+    official_loops.train(model, samples, gold)
+    return seconds, time.perf_counter() - start, tokens, logits.numpy()
 
 
-def measure(name, backbone, count, turns):
+def measure(name, backbone, dialogues, kind):
     tokenizer = backbones.load_tokenizer(backbone)
-    made = {}
-    for kind, more in (("ours", []), ("straight", ["--memory", "legacy"])):
-        config = parse(["--train", "meld", "--out", "o", "--model", name, "--backbone", backbone, *more])
-        made[kind] = factory.create(config, len(LABELS), tokenizer)
-    encoder = next(m for m in made["ours"].modules() if isinstance(m, backbones.Encoder))
-    encoded = batching.encode(dialogues(count, turns), LABELS, tokenizer, factory.special_of(tokenizer, encoder, 512))
-    unit = made["ours"].unit
-    steps = batching.epoch_batches(
-        encoded, unit=unit, size=16 if unit == "utterance" else 4, order="dialogue", seed=0, epoch=0
-    )
-    ones = batching.by_dialogue(encoded) if unit == "dialogue" else [[t] for t in encoded.targets()]
-    ours, tokens = timed(made["ours"], lambda: predict(None, made["ours"], encoded))
-    slow, slow_tokens = timed(made["straight"], lambda: straight_eval(made["straight"], encoded, ones))
-    ours_train, _ = timed(made["ours"], lambda: train(made["ours"], encoded, steps))
-    slow_train, _ = timed(made["straight"], lambda: train(made["straight"], encoded, [tuple(o) for o in ones]))
-    n = len(encoded.targets())
-    print(
-        f"{name:<9}{turns:>3} turns  eval {n / ours:8.1f} utt/s ({slow / ours:5.2f}x) "
-        f" train {n / ours_train:8.1f} utt/s "
-        f"({slow_train / ours_train:5.2f}x)  tokens/dialogue {tokens / count:8.0f} of {slow_tokens / count:8.0f}",
-        flush=True,
-    )
+    torch.manual_seed(0)
+    straight = official_loops.Straight(name, backbones.resolve(backbone), tokenizer, len(LABELS))
+    same = ["--memory", "legacy"] if name == "compm" else ["--mode", "released"] if name == "todkat" else []
+    ours = Ours(name, backbone, straight)
+    slow, slow_train, slow_tokens, logits = straight_times(straight, dialogues)
+    difference = np.abs(Ours(name, backbone, straight, *same).evaluate(dialogues)[2] - logits).max()
+    n, line = len(logits), []
+    plain = None
+    for precision in ("no", "bf16"):
+        seconds, tokens, found = ours.evaluate(dialogues, precision)
+        training = ours.train(dialogues, precision, soft=name == "emoone") + (seconds / 10 if name == "emoone" else 0)
+        plain = found if plain is None else plain
+        agree = (found.argmax(1) == plain.argmax(1)).mean()
+        line.append(
+            f"{'fp32' if precision == 'no' else precision} eval {n / seconds:7.1f} utt/s {slow / seconds:5.2f}x  "
+            f"train {n / training:7.1f} utt/s {slow_train / training:5.2f}x"
+            + ("" if precision == "no" else f"  same class {agree:.1%}")
+        )
+    per = f"tokens/dialogue {tokens / len(dialogues):.0f} of {slow_tokens / len(dialogues):.0f}"
+    print(f"{name:<9}{kind:<9} diff {difference:.0e}  {' | '.join(line)} | {per}", flush=True)
 
 
 def main():
+    if sys.argv[1:2] == ["one"]:
+        name, backbone, kind, count, data = sys.argv[2:]
+        dialogues = meld(int(count), Path(data)) if kind == "MELD" else invented(max(2, int(count) // 8), 50)
+        _keep_memory()
+        logging.disable(logging.WARNING)
+        measure(name, backbone, dialogues, kind)
+        print(f"{'':<18} peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB", flush=True)
+        return
     which = sys.argv[1] if len(sys.argv) > 1 else "tiny"
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+    count = sys.argv[2] if len(sys.argv) > 2 else "16"
+    data = sys.argv[3] if len(sys.argv) > 3 else "../shared/data"
     with tempfile.TemporaryDirectory() as folder:
         backbone = str(build_tiny_model(Path(folder))) if which == "tiny" else which
-        print(f"backbone {which}, {count} dialogues, {torch.get_num_threads()} threads; ratio against batch 1")
-        for turns, number in ((10, count), (50, max(1, count // 8))):
-            for name in ("compm", "emoone", "todkat", "baseline"):
-                measure(name, backbone, number, turns)
+        print(f"backbone {which}, {count} dialogues, {torch.get_num_threads()} threads; ratio against official kind")
+        for kind in ("MELD", "50 turns"):
+            for name in MODELS:  # each in a process of its own: no model warms or crowds the next
+                subprocess.run([sys.executable, __file__, "one", name, backbone, kind, count, data], check=True)
 
 
 if __name__ == "__main__":
