@@ -92,16 +92,19 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_
         y = place((x_low, value))[1]
         parts.append(f'<line class="fig-grid" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="fig-soft" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2g}</text>')
+    for tick in range(math.ceil(x_low), math.floor(x_high) + 1, max(1, round((x_high - x_low) / 10))):
+        x = place((tick, y_low))[0]
+        parts.append(f'<text class="fig-soft" x="{x:.1f}" y="{top + height + 16}" text-anchor="middle">{tick}</text>')
     for i, (name, line) in enumerate(series.items()):
         colour, dash = PALETTE[i % len(PALETTE)], ("" if i < len(PALETTE) else ' stroke-dasharray="5 3"')
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line))
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dash} points="{path}"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in map(place, line)]
-        parts.append(f'<rect x="{left}" y="{top + height + 34 + 18 * i}" width="12" height="12" fill="{colour}"/>')
-        parts.append(f'<text class="fig-ink" x="{left + 18}" y="{top + height + 44 + 18 * i}">{escape(name)}</text>')
-    middle, below = left + width / 2, top + height + 22
+        parts.append(f'<rect x="{left}" y="{top + height + 44 + 18 * i}" width="12" height="12" fill="{colour}"/>')
+        parts.append(f'<text class="fig-ink" x="{left + 18}" y="{top + height + 54 + 18 * i}">{escape(name)}</text>')
+    middle, below = left + width / 2, top + height + 32
     parts.append(f'<text class="fig-soft" x="{middle}" y="{below}" text-anchor="middle">{escape(x_title)}</text>')
-    return svg(left + width + 20, top + height + 48 + 18 * len(series), f"{y_title} by {x_title}", "".join(parts))
+    return svg(left + width + 20, top + height + 58 + 18 * len(series), f"{y_title} by {x_title}", "".join(parts))
 
 
 def log_bars(title: str, counts: Mapping[str, int], reference: Mapping[str, int], decades: int) -> str:
@@ -128,3 +131,27 @@ def log_bars(title: str, counts: Mapping[str, int], reference: Mapping[str, int]
             parts.append(f'<circle fill="{PALETTE[1]}" cx="{x(reference[label]):.1f}" cy="{y + 10}" r="5"/>')
         parts.append(f'<text class="fig-soft" x="{left + width + 8}" y="{y + 14}">{note}</text>')
     return svg(left + width + 90, bottom + 20, f"{title}: utterances per label, log axis", "".join(parts))
+
+
+def heat_map(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], title: str) -> str:
+    """A table of numbers over one colour whose strength grows with the value; the numbers stay readable."""
+    left, top, wide, high = 118, 84, 54, 26
+    low, most = min(map(min, values)), max(map(max, values))
+    parts = []
+    for j, name in enumerate(columns):
+        x = left + (j + 0.5) * wide
+        parts.append(
+            f'<text class="fig-ink" transform="translate({x:.0f},{top - 8}) rotate(-40)">{escape(name)}</text>'
+        )
+    for i, (name, line) in enumerate(zip(rows, values, strict=True)):
+        y = top + i * high
+        parts.append(f'<text class="fig-ink" x="{left - 8}" y="{y + 17}" text-anchor="end">{escape(name)}</text>')
+        for j, value in enumerate(line):
+            share = (value - low) / (most - low) if most > low else 0.5
+            parts.append(
+                f'<rect fill="{PALETTE[0]}" fill-opacity="{0.04 + 0.46 * share:.2f}" x="{left + j * wide}" y="{y}" '
+                f'width="{wide - 2}" height="{high - 2}"/>'
+            )
+            x = left + j * wide + wide / 2 - 1
+            parts.append(f'<text class="fig-ink" x="{x}" y="{y + 17}" text-anchor="middle">{value:.1f}</text>')
+    return svg(left + len(columns) * wide + 50, top + len(rows) * high + 4, title, "".join(parts))

@@ -17,7 +17,8 @@ from typing import Any
 
 from erc_synth.stats.exact import StatsError
 
-VARIANTS = {"org": "Org", "nat": "Nat", "bal": "Bal", "tstr-nat": "TSTR Nat", "tstr-bal": "TSTR Bal"}
+VARIANTS = {"org": "Org", "nat": "Nat", "bal": "Bal", "tstr-nat": "TSTR Nat", "tstr-bal": "TSTR Bal",
+            "leave-out": "Leave-out"}  # fmt: skip
 NAMES = {"compm": "CoMPM", "emoone": "EmoOne", "todkat": "TODKAT", "meld": "MELD", "emorynlp": "EmoryNLP",
          "iemocap": "IEMOCAP", "baseline": "Baseline"}  # fmt: skip
 

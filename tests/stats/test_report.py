@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from erc_synth.stats.content import Content
+from erc_synth.stats.exact import StatsError
+from erc_synth.stats.findings import findings
 from erc_synth.stats.friedman import analyse
 from erc_synth.stats.report import Inputs, collect, write_report
 from erc_synth.stats.table import grid_table, paper_table
@@ -27,6 +30,15 @@ def _metrics(model="compm"):
     run = {"name": "x", "model": model, "backbone": "tiny", "recipe": "scratch", "seed": 0, "command": [], "config": {}}
     cost = {"seconds": 3.0, "tokens": 1000, "peak_memory_bytes": 1}
     return {"run": run, "stages": [stage], "evaluations": [evaluation], "cost": cost, "versions": {}}
+
+
+def _quality(name):
+    measures = {
+        "label entropy": {"value": 0.9, "low": 0.8, "high": 0.95, "reference": {"value": 0.5}, "reading": HOSTILE},
+        "doubtful labels": {"value": 0.25, "low": None, "high": None, "reference": None, "reading": ""},
+    }
+    section = "| measure | this set |\n| --- | --- |\n| label entropy | 0.9 |"
+    return {"dataset": name, "reference": "meld", "measures": measures, "notes": ["A note."], "section": section}
 
 
 @pytest.fixture
@@ -53,6 +65,7 @@ def inputs(tmp_path):
     }  # fmt: skip
     (tmp_path / "curated").mkdir()
     (tmp_path / "curated" / "meld_natural.curation.json").write_text(json.dumps(curation))
+    (tmp_path / "curated" / "meld_natural.quality.json").write_text(json.dumps(_quality("meld_natural")))
     stats = analyse(grid_table(tmp_path / "results"))
     (tmp_path / "stats.json").write_text(json.dumps(stats))
     return Inputs(
@@ -64,6 +77,67 @@ def test_every_part_of_the_inputs_is_shown(inputs, tmp_path):
     page = write_report(inputs, tmp_path / "report").read_text()
     for piece in ("Table 2", "Table 3", "TSTR", "meld_natural", "compm-meld-nat-s1", "Learning curves", "Exact p"):
         assert piece in page
+
+
+def test_quality_is_shown_in_both_forms(inputs, tmp_path):
+    page = write_report(inputs, tmp_path / "report").read_text()
+    for piece in ("label entropy", "0.90", "[0.80, 0.95]", "reference 0.50", "A note.", 'id="quality"'):
+        assert piece in page
+    assert "| label entropy | 0.9 |" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_without_quality_files_there_is_no_such_section(inputs, tmp_path):
+    (tmp_path / "curated" / "meld_natural.quality.json").unlink()
+    assert "Quality of" not in write_report(inputs, tmp_path / "report").read_text()
+
+
+def test_classes_are_means_over_seeds(inputs, tmp_path):
+    (table,) = collect(inputs, tmp_path).classes
+    assert table["models"] == ["CoMPM Org", "CoMPM Nat", "CoMPM Bal"]
+    assert [row["label"] for row in table["rows"]] == ["joy", HOSTILE]
+    assert table["rows"][0]["cells"] == [50.0, 50.0, 50.0]
+
+
+def test_failed_trainings_are_named_once_with_reason_and_log(inputs, tmp_path):
+    for path in (tmp_path / "results").glob("compm-meld-tstr-nat-*"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "status": "failed", "reason": "No memory."}))
+    content = collect(inputs, tmp_path / "report")
+    assert [(f["name"], f["reason"]) for f in content.failed] == [("compm-meld-tstr-nat-s1", "No memory.")]
+    assert (tmp_path / "report" / content.failed[0]["log"]).resolve().exists()
+    assert content.tstr == []
+
+
+def test_leave_out_stands_apart_from_the_tables(inputs, tmp_path):
+    for path in (tmp_path / "results").glob("compm-meld-tstr-nat-*"):
+        options = ["--train", "emorynlp", "--finetune", "iemocap", "--label-map", "core4"]
+        cell = {**json.loads(path.read_text()), "variant": "leave-out", "options": options}
+        path.write_text(json.dumps(cell))
+    content = collect(inputs, tmp_path)
+    assert [len(row["scores"]) for row in content.leave_out] == [3]
+    assert "EmoryNLP, then IEMOCAP" in write_report(inputs, tmp_path / "report").read_text()
+    assert grid_table(tmp_path / "results").models == ("CoMPM Org", "CoMPM Nat", "CoMPM Bal")
+
+
+def test_a_family_of_all_pairs_has_no_single_control(tmp_path):
+    (tmp_path / "stats.json").write_text(json.dumps(analyse(paper_table(), family="all")))
+    content = collect(Inputs(stats=tmp_path / "stats.json"), tmp_path)
+    assert content.table3["foot"] == []
+    page = write_report(Inputs(stats=tmp_path / "stats.json"), tmp_path / "report").read_text()
+    assert page.count(" against ") >= 36
+    assert "Difference to control" not in page
+
+
+def test_an_old_stats_file_is_one_sentence(tmp_path):
+    (tmp_path / "stats.json").write_text(json.dumps({"models": []}))
+    with pytest.raises(StatsError, match="older version"):
+        write_report(Inputs(stats=tmp_path / "stats.json"), tmp_path / "report")
+
+
+def test_many_tstr_rows_become_one_sentence_without_a_word_too_much():
+    rows = [{"gap": gap, "model": "M", "benchmark": "B", "variant": "V", "score": 1.0} for gap in (-1, -2, -3, -4, 5)]
+    (said,) = findings(Content(tstr=rows))
+    assert "below training on the benchmark in 4 of 5 rows" in said
+    assert "-1.00 points" in said
 
 
 def test_links_lead_to_the_runs(inputs, tmp_path):
@@ -98,7 +172,7 @@ def test_nothing_at_all_still_gives_a_report_that_says_so(tmp_path):
 def test_consistently_is_never_claimed_where_one_cell_disagrees(tmp_path):
     (tmp_path / "stats.json").write_text(json.dumps(analyse(paper_table())))
     said = " ".join(collect(Inputs(stats=tmp_path / "stats.json"), tmp_path).findings)
-    assert "In 1 cells a compared model scores lower" in said
+    assert "In 1 of 54 cells a compared model scores lower" in said
     assert "Every compared model" not in said
     assert "consistently" not in said
 
