@@ -1,6 +1,7 @@
 """The report: whole from any part of its inputs, safe with hostile text, readable by everybody."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from erc_synth.stats.content import Content
 from erc_synth.stats.exact import StatsError
+from erc_synth.stats.figures import PALETTE
 from erc_synth.stats.findings import findings
 from erc_synth.stats.friedman import analyse
 from erc_synth.stats.report import Inputs, collect, write_report
@@ -194,23 +196,73 @@ def test_stats_and_report_import_no_torch():
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_passes_axe_and_fits_a_phone(inputs, tmp_path, scheme):
-    from axe_core_python.sync_playwright import Axe
+@pytest.fixture
+def browser():
     from playwright.sync_api import sync_playwright
 
-    page_file = write_report(inputs, tmp_path / "report")
     with sync_playwright() as play:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
-        page.goto(page_file.as_uri())
-        for summary in page.query_selector_all("summary"):
-            summary.click()
-        violations = Axe().run(page)["violations"]
-        assert [(v["id"], v["nodes"][0]["html"]) for v in violations] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= 375
-        page.keyboard.press("Home")
-        browser.close()
+        with play.chromium.launch(executable_path=CHROMIUM, args=flags) as chromium:
+            yield chromium
+
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="headless Chromium is not installed")
+
+
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_passes_axe_and_fits_a_phone(inputs, tmp_path, scheme, browser):
+    from axe_core_python.sync_playwright import Axe
+
+    page = browser.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
+    page.goto(write_report(inputs, tmp_path / "report").as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    violations = Axe().run(page)["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in violations] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+@pytest.mark.browser
+@needs_browser
+def test_everything_is_reached_by_keyboard(inputs, tmp_path, browser):
+    page = browser.new_page(viewport={"width": 375, "height": 800})
+    page.goto(write_report(inputs, tmp_path / "report").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.focus("#runs ~ details summary")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.querySelector('#runs ~ details').open") is True
+    page.focus("[aria-label='Table 3']")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('[aria-label=\"Table 3\"]').scrollLeft > 0")
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
+BLINDNESS = {
+    "none": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def _lab(colour, blindness):
+    rgb = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    seen = [min(1, max(0, sum(m * c for m, c in zip(row, linear, strict=True)))) for row in BLINDNESS[blindness]]
+    xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    white = (0.9505, 1.0, 1.089)
+    x, y, z = (
+        (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116)
+        for t in (sum(m * c for m, c in zip(row, seen, strict=True)) / w for row, w in zip(xyz, white, strict=True))
+    )
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_colours_stay_apart_for_colour_blind_readers(blindness):
+    labs = [_lab(colour, blindness) for colour in PALETTE[:4]]
+    apart = [math.dist(a, b) for i, a in enumerate(labs) for b in labs[:i]]
+    assert min(apart) > 12  # 2.3 is a just noticeable difference
