@@ -15,7 +15,7 @@ from itertools import combinations, permutations
 from operator import add
 from typing import Any
 
-from erc_synth.stats.exact import StatsError, pairwise_pvalue, tied_pvalue
+from erc_synth.stats.exact import StatsError, block_pvalue, pairwise_pvalue
 from erc_synth.stats.table import Table
 
 FAMILIES = ("paper", "all", "control")
@@ -285,7 +285,7 @@ def _compare(
     z = abs(d) / math.sqrt(n * k * (k + 1) / 6)
     return {
         "a": table.models[a], "b": table.models[b], "difference": d,
-        "p": float(tied_pvalue(d, ranks)) if ties else pairwise_pvalue(int(d), k, n),
+        "p": block_pvalue(d, ranks) if ties else pairwise_pvalue(int(d), k, n),
         "mid_p": None if ties else pairwise_pvalue(int(d), k, n, mid=True),
         "normal_p": math.erfc(z / math.sqrt(2)),
         "wilcoxon_p": wilcoxon_exact(differences), "rank_biserial": rank_biserial(differences),
@@ -306,7 +306,7 @@ def _sensitivity(table: Table, pairs: Sequence[tuple[int, int]]) -> dict[str, li
             continue
         ranks = [ranks_of(row) for row in rest.scores]
         sums = [sum(column) for column in zip(*ranks, strict=True)]
-        result[group] = [float(tied_pvalue(sums[a] - sums[b], ranks)) for a, b in pairs]
+        result[group] = [block_pvalue(sums[a] - sums[b], ranks) for a, b in pairs]
     return result
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -70,7 +71,9 @@ def build_table(rows: Iterable[tuple[str, str, float, str]], where: str) -> Tabl
     return Table(tuple(models), tuple(blocks), scores, sources, {key: tuple(some) for key, some in cells.items()})
 
 
-def _row(record: dict[str, Any], where: str) -> tuple[str, str, float, str]:
+def _row(record: Any, where: str) -> tuple[str, str, float, str]:
+    if not isinstance(record, dict):
+        raise StatsError(f"{where} is not a row with the columns model, block, score.")
     try:
         score = float(record["score"])
         row = str(record["model"]), str(record["block"]), score, str(record.get("source") or "")
@@ -78,8 +81,8 @@ def _row(record: dict[str, Any], where: str) -> tuple[str, str, float, str]:
         raise StatsError(f"{where}: the column {error} is missing.", hint="Columns: model, block, score.") from error
     except (TypeError, ValueError) as error:
         raise StatsError(f"{where}: the score {record.get('score')!r} is not a number.") from error
-    if score != score:
-        raise StatsError(f"{where}: a score is not a number (NaN).")
+    if not math.isfinite(score):
+        raise StatsError(f"{where}: the score {score} is not finite (NaN or infinite).")
     return row
 
 
@@ -106,20 +109,26 @@ def read_table(path: Path) -> Table:
         return grid_table(path)
     if not path.exists():
         raise StatsError(f"{path} does not exist.", hint="Give a CSV, JSON or Parquet file, or a results folder.")
-    if path.suffix == ".csv":
-        return read_csv_text(path.read_text("utf-8"), str(path))
-    if path.suffix == ".json":
-        try:
-            records = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise StatsError(f"{path} is not JSON: {error}.") from error
-        return build_table([_row(r, f"{path}, item {i}") for i, r in enumerate(records)], str(path))
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
+    if path.suffix not in (".csv", ".json", ".parquet"):
+        raise StatsError(f"{path}: unknown form {path.suffix!r}.", hint="Use .csv, .json or .parquet.")
+    try:
+        if path.suffix == ".csv":
+            return read_csv_text(path.read_text("utf-8-sig"), str(path))
+        records = json.loads(path.read_text("utf-8-sig")) if path.suffix == ".json" else _parquet_rows(path)
+    except ValueError as error:  # broken UTF-8, JSON or Parquet (ArrowInvalid)
+        reason = " ".join(str(error).split())
+        raise StatsError(f"{path} cannot be read as {path.suffix[1:]}: {reason}", hint="Write it again.") from error
+    if not isinstance(records, list):
+        raise StatsError(
+            f"{path} is not a list of rows.", hint='For example [{"model": .., "block": .., "score": ..}].'
+        )
+    return build_table([_row(r, f"{path}, row {i}") for i, r in enumerate(records, start=1)], str(path))
 
-        records = pq.read_table(path).to_pylist()
-        return build_table([_row(r, f"{path}, row {i}") for i, r in enumerate(records)], str(path))
-    raise StatsError(f"{path}: unknown form {path.suffix!r}.", hint="Use .csv, .json or .parquet.")
+
+def _parquet_rows(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path).to_pylist()
 
 
 def read_cells(folder: Path) -> list[dict[str, Any]]:

@@ -3,12 +3,21 @@
 from fractions import Fraction
 from itertools import permutations, product
 from math import comb, factorial
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erc_synth.stats.exact import StatsError, pairwise_law, pairwise_pvalue, pairwise_pvalue_fraction, tied_pvalue
+from erc_synth.stats.exact import (
+    StatsError,
+    block_pvalue,
+    pairwise_law,
+    pairwise_pvalue,
+    pairwise_pvalue_fraction,
+    tied_pvalue,
+)
+from erc_synth.stats.friedman import ranks_of
 
 
 def alternating_sum(d, k, n):
@@ -81,6 +90,15 @@ def test_large_tables_stay_exact_probabilities():
 def test_tied_law_without_ties_is_the_untied_one(k, n, d):
     blocks = [list(range(1, k + 1))] * n
     assert tied_pvalue(d, blocks) == pairwise_pvalue_fraction(d, k, n)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 4), min_size=4, max_size=4), min_size=1, max_size=6), st.integers(0, 40))
+def test_float_law_of_large_tables_equals_the_exact_one(rows, halves):
+    blocks = [ranks_of(row) for row in rows]
+    expected = float(tied_pvalue(halves / 2, blocks))
+    with mock.patch("erc_synth.stats.exact.EXACT_TIES", 0):
+        assert block_pvalue(halves / 2, blocks) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_tied_law_equals_brute_force():

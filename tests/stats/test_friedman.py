@@ -213,11 +213,29 @@ def test_own_tables_need_nothing_of_erc(tmp_path):
         ("model,block,score\na,x,1\nb,y,2\n", "2 cells have no score"),
         ("model,block,score\na,x,high\n", "row 1: the score 'high' is not a number"),
         ("model,block,score\na,x,nan\n", "NaN"),
+        ("model,block,score\na,x,inf\n", "not finite"),
     ],
 )
 def test_bad_tables_are_named(text, message):
     with pytest.raises(StatsError, match=message):
         read_csv_text(text, "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.json", b"{", "cannot be read as json"),
+        ("t.json", b'{"model": 1}', "not a list of rows"),
+        ("t.json", b'["a"]', "row 1 is not a row"),
+        ("t.csv", b"model,block,score\na,x,\xff\n", "cannot be read as csv"),
+        ("t.parquet", b"PAR1", "cannot be read as parquet"),
+        ("t.xlsx", b"", "unknown form '.xlsx'"),
+    ],
+)
+def test_broken_files_are_one_sentence(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StatsError, match=message):
+        read_table(tmp_path / name)
 
 
 def test_unknown_control_lists_the_models():
