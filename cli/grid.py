@@ -60,11 +60,16 @@ def grid(
     total = len(plan.trainings())
     typer.echo(f"{total} trainings, {total * len(plans.TEST_SETS)} cells; {total - len(todo)} trainings are done.")
     if dry_run:
-        times = plans.known_seconds(outputs)
+        times = plans.expected_seconds(plan, outputs)
         for training in todo:
-            cost = f"about {times[training.model]:.0f} s" if training.model in times else "cost not known yet"
+            cost = f"about {times[training]:.0f} s" if training in times else "cost not known yet"
             flags = " ".join(plans.command_of(training, plan, outputs, ()))
             typer.echo(f"{training.name:<32}{cost:<20}{flags}")
+        known = [times[training] for training in todo if training in times]
+        if known:
+            typer.echo(
+                f"{len(known)} of {len(todo)} trainings: about {sum(known) / jobs / 60:.0f} minutes, {jobs} at once."
+            )
         return
     with tqdm(total=len(todo), unit="training", disable=not todo) as bar:
 

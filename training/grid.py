@@ -57,6 +57,14 @@ class Training:
         """Name of its run folder."""
         return f"{self.model}-{self.benchmark}-{self.variant}-s{self.seed}"
 
+    @property
+    def recipe(self) -> str:
+        """Recipe of the run, as metrics.json names it."""
+        words = self._train_words()
+        return (
+            "pretrain-finetune" if "--finetune" in words else "tstr" if self.variant.startswith("tstr") else "scratch"
+        )
+
     def synthetic(self, kind: str) -> str:
         """Name of the synthetic sibling of the benchmark: ``nat`` or ``bal``."""
         return f"{self.repo}:{self.benchmark}_{KINDS[kind]}"
@@ -321,14 +329,24 @@ def _slurm(work: Work, jobs: int, outputs: Path, options: dict[str, Any]) -> Ite
         raise
 
 
-def known_seconds(outputs: Path) -> dict[str, float]:
-    """Mean wall seconds of finished runs per model: the costs that `--dry-run` prints."""
-    seen: dict[str, list[float]] = {}
+def expected_seconds(plan: Plan, outputs: Path) -> dict[Training, float]:
+    """Seconds of each training by the finished runs of its model: of the same recipe, or else of any.
+
+    Trainings of a model that no run is finished of are left out. Start-up and loading are not counted.
+    """
+    seen: dict[tuple[str, str | None], list[float]] = {}
     for path in outputs.glob("*/metrics.json"):
         metrics = _read(path)
         if metrics:
-            seen.setdefault(metrics["run"]["model"], []).append(float(metrics["cost"]["seconds"]))
-    return {model: sum(times) / len(times) for model, times in seen.items()}
+            run, seconds = metrics["run"], float(metrics["cost"]["seconds"])
+            seen.setdefault((run["model"], run.get("recipe")), []).append(seconds)
+            seen.setdefault((run["model"], None), []).append(seconds)
+    found = {}
+    for training in plan.trainings():
+        times = seen.get((training.model, training.recipe)) or seen.get((training.model, None))
+        if times:
+            found[training] = sum(times) / len(times)
+    return found
 
 
 def cluster_options(words: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.stats.friedman import analyse
 from erc_synth.stats.table import grid_table
-from erc_synth.training.grid import Plan, cluster_options, known_seconds, open_trainings, run_plan
+from erc_synth.training.grid import Plan, cluster_options, expected_seconds, open_trainings, run_plan
 
 TRAINER = """
 import json, pathlib, sys, zlib
@@ -99,8 +99,14 @@ def test_a_failed_training_is_recorded_and_the_rest_goes_on(tmp_path, trainer):
 
 
 def test_costs_come_from_finished_runs(tmp_path, trainer):
-    _run(_plan(), tmp_path, trainer)
-    assert known_seconds(tmp_path / "outputs") == {"compm": 2.0, "emoone": 2.0}
+    _run(_plan(models=("compm",)), tmp_path, trainer)
+    slow = tmp_path / "outputs" / "slow" / "metrics.json"
+    slow.parent.mkdir()
+    slow.write_text(json.dumps({"run": {"model": "compm", "recipe": "tstr"}, "cost": {"seconds": 50.0}}))
+    found = expected_seconds(_plan(variants=("org", "tstr-nat"), seeds=(0,)), tmp_path / "outputs")
+    assert {t.name: seconds for t, seconds in found.items()} == {
+        "compm-meld-org-s0": pytest.approx((6 * 2 + 50) / 7), "compm-meld-tstr-nat-s0": 50.0,
+    }  # fmt: skip
 
 
 def test_unknown_variant_and_launcher_are_refused(tmp_path, trainer):
