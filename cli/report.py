@@ -22,7 +22,8 @@ def report(
     import json
 
     from erc_synth.loaders import registry
-    from erc_synth.stats.report import Inputs, write_report
+    from erc_synth.stats.inputs import Inputs
+    from erc_synth.stats.report import write_report
 
     references = out / "references.json"
     counts = {

@@ -9,12 +9,13 @@ import sys
 
 import pytest
 
-from erc_synth.stats.content import Content
+from erc_synth.stats.content import Content, collect
 from erc_synth.stats.exact import StatsError
 from erc_synth.stats.figures import PALETTE
 from erc_synth.stats.findings import findings
 from erc_synth.stats.friedman import analyse
-from erc_synth.stats.report import Inputs, collect, write_report
+from erc_synth.stats.inputs import Inputs
+from erc_synth.stats.report import write_report
 from erc_synth.stats.table import grid_table, paper_table
 
 HOSTILE = "<script>alert(1)</script> | & $x_1$"
