@@ -34,12 +34,12 @@ def stats(
     ):
         family = "control"
     result = analyse(table, family=family, control=control, rope=rope)
-    show(result)
-    if out:
+    if out:  # before anything is printed: a closed pipe (`| head`) loses nothing
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = out.with_suffix(".tmp")
         temporary.write_text(json.dumps(result, indent=1), "utf-8")
         temporary.replace(out)
+    show(result)
 
 
 def show(result: dict[str, Any]) -> None:

@@ -144,14 +144,19 @@ def read_cells(folder: Path) -> list[dict[str, Any]]:
     return cells
 
 
+def place(word: str) -> int:
+    """Where the paper's tables put a model, benchmark, variant or test set; unknown words come last."""
+    order = (*NAMES, *VARIANTS)
+    return order.index(word) if word in order else len(order)
+
+
 def grid_table(folder: Path, *, variants: tuple[str, ...] = ("org", "nat", "bal")) -> Table:
     """Table of finished cells: models are "<classifier> <variant>", blocks "<benchmark>/<test set>".
 
     Blocks in which some model has no score are left out, so a partly failed grid can still be read.
     """
     done = [c for c in read_cells(folder) if c.get("status") == "done" and c["variant"] in variants]
-    order = {name: i for i, name in enumerate(("org", "nat", "bal"))}
-    done.sort(key=lambda c: (list(NAMES).index(c["model"]) if c["model"] in NAMES else 99, order.get(c["variant"], 9)))
+    done.sort(key=lambda c: (place(c["model"]), place(c["variant"]), place(c["benchmark"]), place(c["test_set"])))
     rows = [
         (f"{NAMES.get(c['model'], c['model'])} {VARIANTS.get(c['variant'], c['variant'])}",
          f"{NAMES.get(c['benchmark'], c['benchmark'])}/{VARIANTS.get(c['test_set'], c['test_set'])}",

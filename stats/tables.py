@@ -14,7 +14,7 @@ from typing import Any
 from erc_synth.stats.friedman import bootstrap_interval
 from erc_synth.stats.inputs import link, read_json
 from erc_synth.stats.paired import compare_files
-from erc_synth.stats.table import NAMES, VARIANTS
+from erc_synth.stats.table import NAMES, VARIANTS, place
 
 Place = tuple[str, str, str, str]  # model, benchmark, variant, test set
 Scores = Mapping[Place, list[dict[str, Any]]]  # its finished cells, one per seed
@@ -50,7 +50,7 @@ def name_of(model: str, variant: str) -> str:
 def tstr(scores: Scores, results: Path, out: Path) -> list[dict[str, Any]]:
     """Trained on synthetic data only, scored on the benchmark's own test set."""
     rows = []
-    for (model, benchmark, variant, test_set), some in sorted(scores.items()):
+    for (model, benchmark, variant, test_set), some in sorted(scores.items(), key=_paper_order):
         if variant.startswith("tstr") and test_set == "org":
             real, mean = scores.get((model, benchmark, "org", "org")), _mean(some)
             rows.append(
@@ -67,7 +67,9 @@ def tstr(scores: Scores, results: Path, out: Path) -> list[dict[str, Any]]:
 def leave_out(scores: Scores, results: Path, out: Path) -> list[dict[str, Any]]:
     """Trained on the other benchmarks: scores on the three test sets of the one left out."""
     rows = []
-    for model, benchmark in dict.fromkeys((m, b) for m, b, variant, _ in sorted(scores) if variant == "leave-out"):
+    for model, benchmark in dict.fromkeys(
+        (m, b) for (m, b, variant, _), _ in sorted(scores.items(), key=_paper_order) if variant == "leave-out"
+    ):
         found = {t: scores.get((model, benchmark, "leave-out", t)) for t in ("org", "nat", "bal")}
         some = next(cells for cells in found.values() if cells)
         rows.append(
@@ -90,7 +92,7 @@ def classes(scores: Scores, results: Path) -> list[dict[str, Any]]:
     found = []
     for benchmark in dict.fromkeys(b for b in NAMES if any(key[1] == b for key in scores)):
         columns = {}
-        for (model, own, variant, test_set), some in sorted(scores.items(), key=lambda item: _paper_order(item[0])):
+        for (model, own, variant, test_set), some in sorted(scores.items(), key=_paper_order):
             if (own, test_set) == (benchmark, "org") and variant in ("org", "nat", "bal"):
                 evaluations = [e for e in (_evaluation(results, cell, benchmark) for cell in some) if e]
                 if evaluations:
@@ -106,9 +108,8 @@ def classes(scores: Scores, results: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _paper_order(place: Place) -> tuple[int, ...]:
-    orders = (tuple(NAMES), tuple(NAMES), tuple(VARIANTS))
-    return tuple(names.index(word) if word in names else 99 for word, names in zip(place, orders, strict=False))
+def _paper_order(item: tuple[Place, Any]) -> tuple[int, ...]:
+    return tuple(map(place, item[0]))
 
 
 def _mean_f1(evaluations: Sequence[Mapping[str, Any]], label: str) -> float:
@@ -125,7 +126,7 @@ def _evaluation(results: Path, cell: Mapping[str, Any], benchmark: str) -> dict[
 def paired(scores: Scores, results: Path) -> list[dict[str, Any]]:
     """Each variant against its own Org on the original test set: bootstrap by dialogue, per seed."""
     rows = []
-    for (model, benchmark, variant, test_set), some in sorted(scores.items()):
+    for (model, benchmark, variant, test_set), some in sorted(scores.items(), key=_paper_order):
         if test_set != "org" or variant in ("org", "leave-out"):  # leave-out has other labels
             continue
         controls = {cell["seed"]: cell for cell in scores.get((model, benchmark, "org", "org"), [])}

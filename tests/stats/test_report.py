@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
@@ -92,6 +93,17 @@ def test_quality_is_shown_in_both_forms(inputs, tmp_path):
 def test_without_quality_files_there_is_no_such_section(inputs, tmp_path):
     (tmp_path / "curated" / "meld_natural.quality.json").unlink()
     assert "Quality of" not in write_report(inputs, tmp_path / "report").read_text()
+
+
+def test_a_grids_table_follows_the_papers_order(tmp_path):
+    for model in ("todkat", "compm"):
+        for variant, benchmark, test_set in product(("bal", "org"), ("emorynlp", "meld"), ("nat", "org")):
+            cell = {"model": model, "variant": variant, "benchmark": benchmark, "test_set": test_set, "score": 0.5}
+            name = f"{model}-{variant}-{benchmark}-{test_set}.json"
+            (tmp_path / name).write_text(json.dumps({**cell, "status": "done"}))
+    table = grid_table(tmp_path)
+    assert table.models == ("CoMPM Org", "CoMPM Bal", "TODKAT Org", "TODKAT Bal")
+    assert table.blocks == ("MELD/Org", "MELD/Nat", "EmoryNLP/Org", "EmoryNLP/Nat")
 
 
 def test_classes_are_means_over_seeds(inputs, tmp_path):
