@@ -67,7 +67,8 @@ def build_table(rows: Iterable[tuple[str, str, float, str]], where: str) -> Tabl
             f"{where}: {len(missing)} cells have no score, the first is {missing[0]}.",
             hint="Every model needs a score in every block.",
         )
-    scores = tuple(tuple(sum(c) / len(c) for model in models for c in [cells[(block, model)]]) for block in blocks)
+    # Rounded, so that equal scores of more or fewer seeds stay a tie.
+    scores = tuple(tuple(round(sum(c) / len(c), 10) for m in models for c in [cells[(b, m)]]) for b in blocks)
     return Table(tuple(models), tuple(blocks), scores, sources, {key: tuple(some) for key, some in cells.items()})
 
 

@@ -153,42 +153,31 @@ def predictions(results: Path, cell: Mapping[str, Any], benchmark: str) -> Path 
 
 
 def _mean(cells: Sequence[Mapping[str, Any]]) -> float:
-    return 100 * sum(float(cell["score"]) for cell in cells) / len(cells)
+    return round(100 * sum(float(cell["score"]) for cell in cells) / len(cells), 10)  # equal seeds have an equal mean
 
 
 def table2(scores: Scores, results: Path, out: Path) -> dict[str, Any]:
     """Scores on the original test sets: rows classifiers, columns benchmark x (Org, Nat, Bal)."""
-    models = list(
-        dict.fromkeys(key[0] for key in sorted(scores, key=lambda k: list(NAMES).index(k[0]) if k[0] in NAMES else 99))
-    )
-    benchmarks = list(dict.fromkeys(b for b in ("meld", "emorynlp", "iemocap") if any(k[1] == b for k in scores)))
+    models = sorted(dict.fromkeys(key[0] for key in scores), key=place)
+    benchmarks = [b for b in ("meld", "emorynlp", "iemocap") if any(key[1] == b for key in scores)]
     rows = []
     for model in models:
-        cells: list[dict[str, Any] | None] = []
-        for benchmark in benchmarks:
-            for variant in ("org", "nat", "bal"):
-                some = scores.get((model, benchmark, variant, "org"))
-                if not some:
-                    cells.append(None)
-                    continue
-                values = [100 * float(cell["score"]) for cell in some]
-                spread = bootstrap_interval(values) if len(values) > 1 else None
-                best = max(
-                    (
-                        _mean(s)
-                        for k, s in scores.items()
-                        if k[1] == benchmark and k[3] == "org" and k[2] in ("org", "nat", "bal")
-                    ),
-                    default=0.0,
-                )
-                cells.append(
-                    {
-                        "score": _mean(some), "seeds": len(values), "interval": spread, "examples": some[0]["examples"],
-                        "best": _mean(some) == best, "link": link(results, some[0], out),
-                    }
-                )  # fmt: skip
+        cells = [_cell2(scores, (model, b, v, "org"), results, out) for b in benchmarks for v in ("org", "nat", "bal")]
         rows.append({"model": NAMES.get(model, model), "cells": cells})
     return {"benchmarks": [NAMES.get(b, b) for b in benchmarks], "rows": rows}
+
+
+def _cell2(scores: Scores, key: Place, results: Path, out: Path) -> dict[str, Any] | None:
+    some = scores.get(key)
+    if not some:
+        return None
+    values = [100 * float(cell["score"]) for cell in some]
+    column = [_mean(s) for k, s in scores.items() if (k[1], k[3]) == (key[1], "org") and k[2] in ("org", "nat", "bal")]
+    return {
+        "score": _mean(some), "seeds": len(values), "interval": bootstrap_interval(values) if len(values) > 1 else None,
+        "examples": some[0]["examples"], "best": _mean(some) == max(column) > min(column),
+        "link": link(results, some[0], out),
+    }  # fmt: skip
 
 
 def table3(s: Mapping[str, Any], out: Path, results: Path | None) -> dict[str, Any]:
@@ -201,7 +190,7 @@ def table3(s: Mapping[str, Any], out: Path, results: Path | None) -> dict[str, A
             source = s.get("sources", {}).get(f"{block}|{model}")
             share = (score - low) / (high - low) if high > low else 0.5
             where = os.path.relpath((results / source).resolve(), out.resolve()) if source and results else None
-            best = rank == min(ranks)
+            best = rank == min(ranks) < max(ranks)  # where all are equal none is best
             cells.append({"score": score, "rank": rank, "best": best, "heat": round(100 * share), "link": where})
         rows.append({"block": block, "cells": cells})
     by_model = {row["b"]: row for row in s["comparisons"]}

@@ -23,7 +23,7 @@ from erc_synth.stats.friedman import (
     ranks_of,
     wilcoxon_exact,
 )
-from erc_synth.stats.table import paper_table, read_csv_text, read_table
+from erc_synth.stats.table import build_table, paper_table, read_csv_text, read_table
 
 PRINTED_RANKS = """6 4 3 5 2 1 9 8 7
 7 1 3 6 2 5 9 4 8
@@ -236,6 +236,13 @@ def test_broken_files_are_one_sentence(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(StatsError, match=message):
         read_table(tmp_path / name)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6).map(lambda x: x / 10**4), st.integers(1, 12))
+def test_equal_scores_of_more_seeds_stay_a_tie(score, seeds):
+    rows = [("a", "x", score, "")] * seeds + [("b", "x", score, "")]
+    assert len(set(build_table(rows, "t").scores[0])) == 1
 
 
 def test_unknown_control_lists_the_models():
