@@ -45,16 +45,37 @@ def render(metrics: dict[str, Any]) -> str:
         f"| {s['best_epoch']} |"
         for s in metrics["stages"]
     ]
+    for entry in metrics["evaluations"]:
+        lines += _per_class(entry)
     labels = ", ".join(_plain(label) for label in metrics["evaluations"][0]["labels"])
-    cost = metrics["cost"]
+    cost, versions = metrics["cost"], metrics["versions"]
     lines += [
         "", f"Labels, in order: {labels}.", "",
-        f"Cost: {cost['seconds']:.0f} s, {cost['tokens']:,} encoder tokens, {cost['peak_memory_bytes'] / 1e9:.2f} GB.",
+        f"Cost: {cost['seconds']:.0f} s, {cost['tokens']:,} encoder tokens, {cost['peak_memory_bytes'] / 1e9:.2f} GB, "
+        f"{cost['parameters']:,} parameters.",
         "", "## Use", "", "```python", "from erc_synth.training.models.factory import load_model", "",
         'model, tokenizer, config, labels = load_model("path/to/this/folder")', "```", "",
-        "## Configuration", "", "```json", json.dumps(run["config"], indent=1).replace("`", "'"), "```", "",
+        "Meant for research on emotion recognition in English conversations. The labels are those of the data sets "
+        "above, with their biases; scripted or generated talk is not spontaneous talk. Not for decisions about people.",
+        "", "## Configuration", "", "```json", json.dumps(run["config"], indent=1).replace("`", "'"), "```", "",
+        "Versions: " + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".", "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _per_class(entry: dict[str, Any]) -> list[str]:
+    """Scores of each class, and where its utterances went (a row of the confusion matrix)."""
+    labels = [_plain(label) for label in entry["labels"]]
+    lines = ["", f"### {_code(_name(entry))}, by class", "",
+             f"| gold | precision | recall | F1 | support | {' | '.join(f'→ {label}' for label in labels)} |",
+             "| --- " * (5 + len(labels)) + "|"]  # fmt: skip
+    for key, label, row in zip(entry["labels"], labels, entry["confusion"], strict=True):
+        found = entry["per_class"][key]
+        lines.append(
+            f"| {label} | {found['precision']:.3f} | {found['recall']:.3f} | {found['f1']:.3f} | {found['support']} | "
+            + " | ".join(map(str, row)) + " |"
+        )  # fmt: skip
+    return lines
 
 
 def push(folder: Path, repo: str) -> None:

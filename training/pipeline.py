@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import nn
 
@@ -44,6 +45,7 @@ def run(config: RunConfig, command: Sequence[str] = ()) -> dict[str, Any]:
     folder = out_folder(config)
     if (finished := _earlier(config, folder)) is not None:
         print(f"{folder} is finished (weighted F1 in {folder / 'metrics.json'}); skipped.", file=sys.stderr)
+        _push(config, folder)  # a push that failed is made up for; an equal one makes no commit
         return finished
     accelerator = _accelerator(config, folder)
     found = corpus.load_all(config)
@@ -51,7 +53,16 @@ def run(config: RunConfig, command: Sequence[str] = ()) -> dict[str, Any]:
         checkpoints.write_json(folder / "run.json", {"fingerprint": config.fingerprint(), "config": config.to_dict()})
     metrics = Run(config, accelerator, found, folder).execute(list(command))
     accelerator.end_training()
+    if accelerator.is_main_process:
+        _push(config, folder)
     return metrics
+
+
+def _push(config: RunConfig, folder: Path) -> None:
+    if config.push_to_hub:
+        from erc_synth.training import model_card
+
+        model_card.push(folder / "model", config.push_to_hub)
 
 
 def _earlier(config: RunConfig, folder: Path) -> dict[str, Any] | None:
@@ -70,6 +81,12 @@ def _earlier(config: RunConfig, folder: Path) -> dict[str, Any] | None:
 
 
 def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
+    there = {tracker.value for tracker in get_available_trackers()}
+    if missing := sorted(set(config.trackers) - there):
+        raise ErcSynthError(
+            f"Trackers not installed: {', '.join(missing)}.",
+            hint=f"pip install {' '.join(missing)}, or leave them out.",
+        )
     try:
         accelerator = Accelerator(
             mixed_precision=config.optimisation.precision,
@@ -79,10 +96,9 @@ def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
         )
     except (ValueError, ImportError) as error:
         raise ErcSynthError(str(error).splitlines()[0], hint="Check --precision and --trackers.") from error
+    if config.optimisation.precision == "fp16" and accelerator.device.type == "cpu":
+        raise ErcSynthError("fp16 needs a GPU; accelerate would quietly train in fp32.", hint="Use --precision bf16.")
     if config.trackers:
-        known = {t.value if hasattr(t, "value") else str(t) for t in accelerator.log_with}
-        if missing := set(config.trackers) - known:
-            raise ErcSynthError(f"Trackers not installed: {', '.join(sorted(missing))}.", hint="pip install them.")
         flat = {k: v for k, v in config.to_dict().items() if isinstance(v, int | float | str | bool)}
         accelerator.init_trackers("erc-synth", config=flat)
     return accelerator
@@ -134,7 +150,7 @@ class Run:
             from erc_synth.training.models import topics
 
             seconds = topics.pretrain(model, self._encoded(self.config.train, "train"), self.tokenizer,
-                                      self.config, self.folder / "progress" / "topics.safetensors")  # fmt: skip
+                                      self.config, self.folder / "progress" / "topics")  # fmt: skip
             self.seconds += seconds
 
     def _encoded(self, name: str, split: str) -> Encoded:
@@ -300,8 +316,6 @@ class Run:
         folder = self.folder / "model"
         factory.save_model(folder, model, self.tokenizer, self.config, list(self.labels.labels))
         (folder / "README.md").write_text(model_card.render(metrics), encoding="utf-8")
-        if self.config.push_to_hub:
-            model_card.push(folder, self.config.push_to_hub)
         checkpoints.write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / "progress", ignore_errors=True)  # the model and all scores are safe
 

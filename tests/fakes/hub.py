@@ -105,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self):
         body = self._body()
-        path = urlparse(self.path).path
+        path = urlparse(self.path).path.replace("/api/models/", "/api/datasets/")  # models are kept beside data sets
+        path = re.sub(r"^/(?!datasets/|api/)(?=[^/]+/[^/]+[.]git/)", "/datasets/", path)
         self.hub.requests.append((self.command, path))
         for name, status in list(self.hub.fail.items()):
             if f"/{name}" in path:
@@ -167,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._may_write():
             return self._send(403, {"error": "forbidden"})
         files = json.loads(body)["files"]
-        modes = {f["path"]: "lfs" if f["path"].endswith(".parquet") else "regular" for f in files}
+        modes = {f["path"]: "lfs" if f["path"].endswith((".parquet", ".safetensors")) else "regular" for f in files}
         answer = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes.items()]
         return self._send(200, {"files": answer})
 

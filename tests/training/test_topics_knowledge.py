@@ -5,10 +5,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from safetensors.torch import load_file
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import knowledge
 from erc_synth.training.config import ModelOptions, parse
+from erc_synth.training.models import topics
 from erc_synth.training.pipeline import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no train example of.*")
@@ -21,6 +23,27 @@ def test_paper_mode_trains_with_topics_and_an_atomic_file(tiny, repo_folder, tmp
     words += ["--topic-epochs", "1", "--backbone", tiny, "--train", f"{repo_folder}:meld_balanced"]
     metrics = run(parse([*words, "--out", str(tmp_path / "r")]))
     assert metrics["evaluations"][0]["examples"] > 0
+
+
+def test_topic_epochs_are_not_trained_again_after_a_kill(tiny, repo_folder, tmp_path, monkeypatch, capsys):
+    words = ["--model", "todkat", "--mode", "paper", "--epochs", "1", "--topic-epochs", "2", "--backbone", tiny]
+    words += ["--train", f"{repo_folder}:meld_balanced"]
+    run(parse([*words, "--out", str(tmp_path / "whole")]))
+    real = topics.checkpoints.save_checkpoint
+
+    def killed(*given):
+        real(*given)
+        raise SystemError("killed")
+
+    monkeypatch.setattr(topics.checkpoints, "save_checkpoint", killed)
+    with pytest.raises(SystemError):
+        run(parse([*words, "--out", str(tmp_path / "cut")]))
+    monkeypatch.setattr(topics.checkpoints, "save_checkpoint", real)
+    capsys.readouterr()
+    run(parse([*words, "--out", str(tmp_path / "cut")]))
+    assert "topics epoch 1:" not in capsys.readouterr().err
+    whole, again = (load_file(tmp_path / n / "model" / "model.safetensors") for n in ("whole", "cut"))
+    assert all((whole[name] == again[name]).all() for name in whole)
 
 
 def test_retrieval_takes_the_nearest_event(tmp_path):

@@ -95,6 +95,17 @@ def test_long_contexts_keep_the_last_tokens(talk):
     assert short.context(0, 5).tolist() == [0, *full.context(0, 5)[-7:].tolist()]
 
 
+def test_padding_of_the_tokenizer_file_is_not_taken_over(tiny, talk):
+    # MiniLM's tokenizer.json pads every text to 128 and cuts it there.
+    _, dialogues, wanted = talk
+    tokenizer = backbones.load_tokenizer(tiny)
+    tokenizer.backend_tokenizer.enable_padding(length=128, pad_id=1, pad_token="<pad>")
+    tokenizer.backend_tokenizer.enable_truncation(3)
+    found = batching.encode(dialogues, label_set("meld"), tokenizer, wanted.special)
+    assert found.pieces == wanted.pieces
+    assert found.texts == wanted.texts
+
+
 @given(size=st.integers(1, 9), seed=st.integers(0, 99), count=st.integers(1, 4))
 def test_an_epoch_holds_every_target_once_and_parts_lose_none(size, seed, count):
     labels = np.zeros(12, dtype=np.int64)

@@ -9,6 +9,7 @@ released; this is built from their described shape with the known faults mended 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from tqdm import tqdm
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import checkpoints
@@ -78,53 +80,59 @@ class TopicEncoder(Encoder):
         return topic
 
 
-def pretrain(model: Any, encoded: Encoded, tokenizer: Any, config: RunConfig, cache: Path) -> float:
-    """Masked-LM on the train utterances with the topic layer; cached as safetensors; returns seconds.
+class _MaskedLM(nn.Module):
+    """The encoder and the bias of its tied output layer."""
+
+    def __init__(self, encoder: TopicEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.bias = nn.Parameter(torch.zeros(encoder.backbone.config.vocab_size))  # type: ignore[union-attr, arg-type]
+
+    def forward(self, rows: list[np.ndarray], tokenizer: Any, random: np.random.Generator) -> Tensor | None:
+        """Masked-LM loss plus the topic layer's penalty; ``None`` when no token was masked."""
+        encoder = self.encoder
+        ids, mask = encoder.pad(rows)
+        hidden = torch.from_numpy(random.random(tuple(ids.shape)) < MASKED).to(ids.device) & (mask == 1)
+        for special in (tokenizer.cls_token_id, tokenizer.sep_token_id):
+            hidden &= ids != special
+        if not bool(hidden.any()):
+            return None
+        states = encoder.states(ids.masked_fill(hidden, tokenizer.mask_token_id), mask)[hidden][:, : encoder.hidden]
+        words = encoder.backbone.embeddings.word_embeddings.weight  # type: ignore[union-attr]
+        assert encoder.penalty is not None
+        return functional.cross_entropy(states @ words.T + self.bias, ids[hidden]) + encoder.penalty  # type: ignore[operator]
+
+
+def pretrain(model: Any, encoded: Encoded, tokenizer: Any, config: RunConfig, folder: Path) -> float:
+    """Masked-LM on the train utterances with the topic layer; a checkpoint per epoch; returns seconds.
 
     Every process trains the same on the same data (one seed), so no gradients need to be exchanged.
     """
-    encoder: TopicEncoder = model.encoder
-    if cache.exists():
-        checkpoints.load_weights(encoder, cache)
-        return 0.0
     start = time.monotonic()
     rows = [encoded.text(d, t, end=True) for d in range(len(encoded)) for t in range(encoded.turns(d))]
     options = config.optimisation
-    device = next(encoder.parameters()).device
-    torch.manual_seed(config.seed)
-    bias = torch.zeros(encoder.backbone.config.vocab_size, device=device, requires_grad=True)  # type: ignore[union-attr, arg-type]
-    optim = torch.optim.AdamW([*encoder.parameters(), bias], lr=options.learning_rate)
-    random = np.random.default_rng([config.seed, 4242])
-    encoder.train()
-    for epoch in range(config.shape.topic_epochs):
-        total, steps = 0.0, 0
-        order = random.permutation(len(rows))
-        for first in range(0, len(order), 32):
-            batch = [rows[i] for i in order[first : first + 32]]
-            loss = _masked_lm(encoder, batch, tokenizer, bias, random)
+    language = _MaskedLM(model.encoder).to(next(model.parameters()).device)
+    optim = torch.optim.AdamW(language.parameters(), lr=options.learning_rate)
+    state = checkpoints.load_checkpoint(folder, language, optim) or {"epochs": 0, "seconds": 0.0}
+    language.train()
+    for epoch in range(state["epochs"], config.shape.topic_epochs):
+        random = np.random.default_rng([config.seed, 4242, epoch])  # an epoch done twice is the same epoch
+        torch.manual_seed(int(random.integers(2**62)))
+        losses, order = [], random.permutation(len(rows))
+        batches = tqdm(range(0, len(order), 32), unit="batch", desc=f"topics {epoch + 1}/{config.shape.topic_epochs}",
+                       disable=not sys.stderr.isatty(), leave=False)  # fmt: skip
+        for first in batches:
+            loss = language([rows[i] for i in order[first : first + 32]], tokenizer, random)
             if loss is None:
                 continue
             optim.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(encoder.parameters(), options.clip)
+            loss.backward()
+            nn.utils.clip_grad_norm_(language.parameters(), options.clip)
             optim.step()
-            total, steps = total + float(loss.detach()), steps + 1
-        print(f"topics epoch {epoch + 1}: loss {total / max(steps, 1):.4f}", file=sys.stderr)
-    checkpoints.save_weights(encoder, cache)
-    return time.monotonic() - start
-
-
-def _masked_lm(
-    encoder: TopicEncoder, rows: list[np.ndarray], tokenizer: Any, bias: Tensor, random: np.random.Generator
-) -> Tensor | None:
-    ids, mask = encoder.pad(rows)
-    hidden = torch.from_numpy(random.random(tuple(ids.shape)) < MASKED).to(ids.device) & (mask == 1)
-    for special in (tokenizer.cls_token_id, tokenizer.sep_token_id):
-        hidden &= ids != special
-    if not bool(hidden.any()):
-        return None
-    states = encoder.states(ids.masked_fill(hidden, tokenizer.mask_token_id), mask)[hidden][:, : encoder.hidden]
-    words = encoder.backbone.embeddings.word_embeddings.weight  # type: ignore[union-attr]
-    penalty = encoder.penalty
-    assert penalty is not None
-    return functional.cross_entropy(states @ words.T + bias, ids[hidden]) + penalty  # type: ignore[operator]
+            losses.append(float(loss.detach()))
+        print(f"topics epoch {epoch + 1}: loss {sum(losses) / max(len(losses), 1):.4f}", file=sys.stderr)
+        state = {"epochs": epoch + 1, "seconds": state["seconds"] + time.monotonic() - start}
+        start = time.monotonic()
+        if int(os.environ.get("RANK", "0")) == 0:
+            checkpoints.save_checkpoint(folder, language, optim, state)
+    return float(state["seconds"])
