@@ -1,14 +1,16 @@
 """Wall time of a grid on a tiny random encoder and small data: 27 models and 81 cells per seed, and the report.
 
 Synthetic sets come from the invented LLM server through the real chain; MELD and EmoryNLP are the real files;
-IEMOCAP is an invented release with the published counts. Scores mean nothing. Run:
-python tests/benchmarks/bench_grid.py FOLDER [more words of `erc-synth grid`, e.g. --seeds 1 2 3 --variants org nat]
+IEMOCAP is an invented release with the published counts. Scores mean nothing. Without words: one classifier on
+one benchmark, in a temporary folder, no quality measures. Run:
+python tests/benchmarks/bench_grid.py [FOLDER [words of `erc-synth grid`, e.g. --seeds 1 2 3 --variants org nat]]
 """
 
 import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -52,7 +54,7 @@ def erc(*words, check=True):
     return done.returncode
 
 
-def prepare(folder):
+def prepare(folder, quality):
     """Everything that the grid reads, in `folder`."""
     build_tiny_model(folder / "tiny")
     data = folder / "data"
@@ -66,22 +68,24 @@ def prepare(folder):
         erc("generate", "all", "--engine", "openai", "--endpoint", server.url, "--dialogues", 120,
             "--out", folder / "runs")  # fmt: skip
     erc("curate", folder / "runs", "--out", folder / "curated", "--data-dir", data)
-    for config in sorted(p.name.split(".")[0] for p in (folder / "curated").glob("*.curation.json")):
-        erc("quality", config, "--curated", folder / "curated", "--data-dir", data)
+    for path in sorted((folder / "curated").glob("*.curation.json")) if quality else ():
+        erc("quality", path.name.split(".")[0], "--curated", folder / "curated", "--data-dir", data)
     erc("build", "--curated", folder / "curated", "--runs", folder / "runs", "--out", folder / "dist")
 
 
 def main():
-    folder = Path(sys.argv[1]).resolve()
+    whole = len(sys.argv) > 1
+    folder = Path(sys.argv[1] if whole else tempfile.mkdtemp(prefix="erc-synth-grid-")).resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    words = sys.argv[2:] if whole else ["--models", "compm", "--benchmarks", "meld", "--seeds", "1"]
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
     if not (folder / "dist").exists():
-        prepare(folder)
+        prepare(folder, quality=whole)
     results, outputs = folder / "results", folder / "outputs"
     began = time.monotonic()
     code = erc("grid", "--repo", folder / "dist", "--out", results, "--outputs", outputs, "--backbone", folder / "tiny",
                "--data-dir", folder / "data", "--epochs", 2, "--learning-rate", 1e-3, "--max-train-dialogues", 24,
-               "--max-eval-dialogues", 12, "--max-tokens", 64, "--jobs", 2, *sys.argv[2:], check=False)  # fmt: skip
+               "--max-eval-dialogues", 12, "--max-tokens", 64, "--jobs", 2, *words, check=False)  # fmt: skip
     cells = len(list(results.glob("*.json")))
     print(f"grid: {cells} cells, {time.monotonic() - began:.0f} s wall, exit code {code}", flush=True)
     if code in (0, 3) and cells:
