@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +37,7 @@ def generate(
     """Write dialogues: ask a server (or the embedded engine) for every job of the recipes."""
     import asyncio
 
+    from erc_synth.cli.live import LiveLine, summary
     from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
     from erc_synth.generation.runner import Options, Run, with_profile_defaults
     from erc_synth.loaders.errors import ErcSynthError
@@ -49,37 +47,37 @@ def generate(
     if resume not in ("auto", "always", "never"):
         raise ErcSynthError(f"--resume {resume} is unknown.", hint="Use auto, always or never.")
     names = [name for given in recipes for name in (RECIPE_NAMES if given == "all" else (given,))]
-    loaded = [load_recipe(name) for name in names]
+    loaded = [load_recipe(name) for name in dict.fromkeys(names)]
     model = load_profile(profile or ("smollm2-135m" if engine == "embedded" else "vicuna-1.5"))
     urls, transport, _keep = _engine(engine, endpoint, model, weights)
-    for recipe in loaded:
-        options = Options(
-            profile=model,
-            sampling={},
-            run_seed=seed,
-            dialogues=dialogues or recipe.dialogues,
-            few_shot=model.few_shot if few_shot is None else few_shot,
-            constrain=model.constrain if constrain is None else constrain,
-            turns=turns,
-            concurrency=concurrency,
-            resume=resume,
-            strict_sampling=strict_sampling,
-            any_model=any_model or weights is not None,
-            timeout=timeout,
-            patience=patience,
-            parse_floor=parse_floor,
-        )
-        options = with_profile_defaults(
-            options, recipe, temperature=temperature, top_p=top_p, top_k=top_k, typical_p=typical_p,
-            repetition_penalty=repetition_penalty, max_new_tokens=max_new_tokens,
-        )  # fmt: skip
-        live = _live(recipe.name)
-        run = Run(recipe, options, transport, urls, out, show=live, say=lambda text: typer.echo(text, err=True))
-        try:
-            asyncio.run(run.execute())
-        finally:
-            live("")
-        _summary(run)
+    runs: list[Run] = []
+    try:
+        for recipe in loaded:
+            options = Options(
+                profile=model,
+                sampling={},
+                run_seed=seed,
+                dialogues=dialogues or recipe.dialogues,
+                few_shot=model.few_shot if few_shot is None else few_shot,
+                constrain=model.constrain if constrain is None else constrain,
+                turns=turns,
+                concurrency=concurrency,
+                resume=resume,
+                strict_sampling=strict_sampling,
+                any_model=any_model or weights is not None,
+                timeout=timeout,
+                patience=patience,
+                parse_floor=parse_floor,
+            )
+            options = with_profile_defaults(
+                options, recipe, temperature=temperature, top_p=top_p, top_k=top_k, typical_p=typical_p,
+                repetition_penalty=repetition_penalty, max_new_tokens=max_new_tokens,
+            )  # fmt: skip
+            with LiveLine(recipe.name) as line:
+                runs.append(Run(recipe, options, transport, urls, out, show=line.show, say=line.say))
+                asyncio.run(runs[-1].execute())
+    finally:  # stopped or interrupted: what is there is shown
+        summary([run for run in runs if run.tally.attempts or run.tally.accepted])
 
 
 def _engine(engine: str, endpoint: list[str] | None, model: Any, weights: Path | None) -> tuple[list[str], Any, Any]:
@@ -100,43 +98,6 @@ def _engine(engine: str, endpoint: list[str] | None, model: Any, weights: Path |
     return urls, (TgiTransport(model.template) if engine == "tgi" else OpenAITransport()), None
 
 
-def _live(name: str) -> Callable[[str], None]:
-    """One line that is rewritten on a terminal, a plain line every ten seconds elsewhere."""
-    terminal = sys.stderr.isatty()
-    last = [0.0]
-
-    def show(line: str) -> None:
-        now = time.monotonic()
-        if not line:
-            if terminal:
-                print(file=sys.stderr)
-        elif now - last[0] >= (0.2 if terminal else 10.0):
-            last[0] = now
-            text = f"{name}: {line}"
-            print(
-                f"\r\033[K{text}" if terminal else text,
-                end="" if terminal else "\n",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    return show
-
-
-def _summary(run: Any) -> None:
-    tally = run.tally
-    new = tally.accepted - tally.accepted_before
-    answers = new + sum(tally.rejected.values())
-    share = f"{new / answers:.0%}" if answers else "-"
-    typer.echo(
-        f"{run.recipe.name:<20}{tally.accepted:>6}/{tally.wanted} dialogues  parsed {share:>4}  "
-        f"{tally.completion_tokens} tokens  {time.monotonic() - tally.started:.0f} s"
-        f"{'  rejected ' + str(dict(tally.rejected)) if tally.rejected else ''}"
-        f"{'  errors ' + str(dict(tally.errors)) if tally.errors else ''}"
-        f"{f'  given up {tally.given_up}' if tally.given_up else ''}"
-    )
-
-
 def parse(
     journal: Annotated[Path, typer.Argument(help="journal.jsonl of a run.")],
     out: Annotated[Path | None, typer.Option(help="Write the dialogues as JSONL.")] = None,
@@ -148,7 +109,7 @@ def parse(
     from erc_synth.generation.journal import read_attempts
     from erc_synth.generation.parsing import Rejection
     from erc_synth.generation.parsing import parse as parse_text
-    from erc_synth.generation.runner import accepted_dialogues, recipe_of
+    from erc_synth.generation.run_folder import accepted_dialogues, recipe_of
 
     form = recipe_of(journal.parent).format
     reasons: Counter[str] = Counter()

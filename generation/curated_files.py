@@ -56,7 +56,7 @@ def _is_run(folder: Path) -> bool:
 
 def read_run(folder: Path) -> Run:
     """Accepted dialogues of a run and the demands of its recipe; an interrupted run will do."""
-    from erc_synth.generation.runner import accepted_dialogues, recipe_of
+    from erc_synth.generation.run_folder import accepted_dialogues, recipe_of
 
     recipe = recipe_of(folder)
     dialogues = tuple(accepted_dialogues(folder))

@@ -1,7 +1,7 @@
 """The journal: an append-only JSONL file with one record per attempt; nothing paid for is lost.
 
-Input: plain dicts. Output: `runs/<recipe>/journal.jsonl`. One writer (a lock file), fsync after at
-most one second or 64 records, a tail cut at any byte is repaired when it is opened again.
+Input: plain dicts. Output: `runs/<recipe>/journal.jsonl`. One writer (a lock file), fsync (in a thread) after
+at most one second or 64 records, a tail cut at any byte is repaired when it is opened again.
 The first record of each session is `{"type": "run", ...}` (what was asked for), the others are
 `{"type": "attempt", ...}`. Not covered: what the records mean (`runner`).
 """
@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,19 +28,29 @@ SYNC_RECORDS = 64
 # The keys that a resume needs stand first, so that a scan reads a few bytes of each line only.
 _HEAD = re.compile(rb'\{"type": "attempt", "index": (\d+), "attempt": (\d+), "outcome": "(accepted|rejected|error)"')
 
+_LABELS = re.compile(rb'"labels": (\{.*?\}), "text": "')  # quotes within a string are escaped: only keys match
+
 
 class Journal:
     """Writer of one journal file; use it as a context manager.
 
+    A record is with the operating system when `append` returns, so a killed process loses none. A thread of the
+    journal's own carries them to the disk, so that the event loop never waits for it; only when `SYNC_RECORDS`
+    wait for the disk does `append` wait too.
+
     Raises:
         ErcSynthError: Another process writes this journal.
+        OSError: The disk is full or broken; raised by the next call after it was noticed.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = FileLock(f"{path}.lock")
+        self._changed = threading.Condition()
         self._unsynced = 0
-        self._synced_at = time.monotonic()
+        self._failure: OSError | None = None
+        self._hurry = False  # someone waits for the disk
+        self._open = True
 
     def __enter__(self) -> Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,31 +62,67 @@ class Journal:
             ) from error
         repair_tail(self.path)
         self._file = self.path.open("ab")
+        self._syncer = threading.Thread(target=self._sync_until_closed, name="journal", daemon=True)
+        self._syncer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._changed:
+            self._open, self._hurry = False, True
+            self._changed.notify_all()
+        self._syncer.join()
         try:
-            self.sync()
             self._file.close()
         finally:
             self._lock.release()
+        if self._failure and error is None:
+            raise self._failure
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record; it is on disk after at most `SYNC_SECONDS` or `SYNC_RECORDS`."""
-        self._file.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-        self._unsynced += 1
-        if self._unsynced >= SYNC_RECORDS or time.monotonic() - self._synced_at >= SYNC_SECONDS:
-            self.sync()
+        line = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        with self._changed:
+            self._changed.wait_for(lambda: self._unsynced < SYNC_RECORDS or self._failure)
+            if self._failure:
+                raise self._failure
+            self._file.write(line)
+            self._file.flush()
+            self._unsynced += 1
+            if self._unsynced in (1, SYNC_RECORDS // 2):  # else the thread sleeps on
+                self._changed.notify_all()
 
     def sync(self) -> None:
-        """Flush and fsync what was appended."""
-        if self._unsynced:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._unsynced = 0
-        self._synced_at = time.monotonic()
+        """Wait until all that was appended is on disk."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._unsynced or self._failure)
+            self._hurry = False
+            if self._failure:
+                raise self._failure
+
+    def _sync_until_closed(self) -> None:
+        """Thread: fsync once half of the allowed records wait, or the first has waited half of the allowed time."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._unsynced or not self._open)
+                if not self._unsynced:
+                    return
+                self._changed.wait_for(
+                    lambda: self._unsynced >= SYNC_RECORDS // 2 or self._hurry, timeout=SYNC_SECONDS / 2
+                )
+                written = self._unsynced
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                self._failure = error
+            with self._changed:
+                self._unsynced -= written
+                self._changed.notify_all()
+                if self._failure:
+                    return
 
 
 def repair_tail(path: Path) -> int:
@@ -121,12 +168,13 @@ class Progress:
     """What a journal says about its jobs: accepted ones, and the next attempt number of the others."""
 
     accepted: set[int] = field(default_factory=set)
+    labels: Counter[str] = field(default_factory=Counter)  # of the utterances of the accepted
     next_attempt: dict[int, int] = field(default_factory=dict)
     attempts: int = 0
 
 
-def scan(path: Path) -> Progress:
-    """Quick scan for a resume: reads the head of each line, parses no JSON."""
+def scan(path: Path, jobs: int | None = None) -> Progress:
+    """Quick scan for a resume, of the first `jobs` jobs: head and labels of each line, not its text."""
     progress = Progress()
     if not path.exists():
         return progress
@@ -137,8 +185,12 @@ def scan(path: Path) -> Progress:
                 continue
             index, attempt, outcome = int(match[1]), int(match[2]), match[3]
             progress.attempts += 1
+            if jobs is not None and index >= jobs:
+                continue
             if outcome == b"accepted":
                 progress.accepted.add(index)
+                if labels := _LABELS.search(line):
+                    progress.labels.update(json.loads(labels[1]))
             elif outcome == b"rejected":  # an error never reached the model: the same attempt again
                 progress.next_attempt[index] = max(progress.next_attempt.get(index, 0), attempt + 1)
     return progress

@@ -1,14 +1,18 @@
 """How many requests may be in flight, and to which endpoint: adaptive, with an injected clock.
 
-Additive increase after a full window of successes, multiplicative decrease on overload (429, 503,
-time-outs) once per cooldown; Retry-After is honoured; an endpoint that fails is left out for a
-while and tried again. Not covered: sending and retrying (`runner`), errors (`transport`).
+Two signals. A server that refuses (429, 503, time-outs): multiplicative decrease once per cooldown,
+then additive increase; Retry-After is honoured. A server that queues instead of refusing: its latency
+grows with the requests in flight and its throughput does not, so the limit settles where more
+requests stop to pay. An endpoint that fails is left out for a while and tried again.
+Not covered: sending and retrying (`runner`), errors (`transport`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +21,76 @@ DEAD_AFTER = 3  # connection failures in a row
 REST = 1.0  # seconds until a dead endpoint is tried again; doubles up to MAX_REST
 MAX_REST = 60.0
 
+GAIN = 0.15  # a doubled limit must bring so much more throughput, or it is taken back
+LOSS = 0.1  # a halved limit may cost so much of it, and stays
+LEAST = 8  # requests in flight that never are too many for a server that queues
+SAMPLE = 32  # answers at least that a throughput is measured over
+HOLD = 60.0  # seconds until a settled limit is put to the test again
+
+
+class Gauge:
+    """The limit of one endpoint by its throughput: double while it pays, halve while it costs nothing.
+
+    By Little's law throughput = in flight / latency. Once the server is full, latency grows in proportion to
+    what is in flight; the answers only wait longer, and a time-out throws them away. Throughput is
+    measured at one limit after the other, in tokens per second, only while the limit is used in full.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.best: tuple[int, float] | None = None  # limit, and throughput there
+        self._until = float("-inf")
+        self._level = 0
+        self._measure(0, 0.0, settle=0)
+
+    def _measure(self, level: int, now: float, *, settle: int) -> None:
+        """Begin a measurement; the first answers still come from the limit before."""
+        self._level, self._settle = level, settle
+        self._answers, self._tokens, self._began = 0, 0, now
+
+    def answered(self, level: int, in_flight: int, tokens: int, now: float) -> int:
+        """The limit after one more answer.
+
+        Args:
+            level: The limit now.
+            in_flight: Requests out when the answer came, itself included.
+            tokens: What the answer brought.
+            now: Seconds.
+        """
+        if now < self._until or self.ceiling <= LEAST:
+            return level
+        if level != self._level or in_flight < level:
+            self._measure(level, now, settle=in_flight)
+        elif self._settle > 0:
+            self._settle -= 1
+            self._began = now
+        else:
+            self._answers += 1
+            self._tokens += tokens
+            if self._answers >= max(level, SAMPLE) and now > self._began:
+                return self._judge(level, self._tokens / (now - self._began), now)
+        return level
+
+    def _judge(self, level: int, rate: float, now: float) -> int:
+        self._level = 0  # whatever comes next is measured anew
+        if self.best is None:
+            self.best = (level, rate)
+        known, before = self.best
+        if level < known:
+            if rate < before * (1 - LOSS):
+                return self._settled(known, now)
+            self.best = (level, max(rate, before))
+            return max(level // 2, LEAST) if level > LEAST else self._settled(level, now)
+        if level > known and rate < before * (1 + GAIN * (level / known - 1)):
+            return max(known // 2, LEAST) if known > LEAST else self._settled(known, now)
+        self.best = (level, rate)
+        return min(level * 2, self.ceiling) if level < self.ceiling else self._settled(level, now)
+
+    def _settled(self, level: int, now: float) -> int:
+        self.best = None
+        self._until = now + HOLD if level < self.ceiling else float("inf")
+        return level
+
 
 @dataclass(slots=True)
 class Endpoint:
@@ -24,7 +98,8 @@ class Endpoint:
 
     url: str
     ceiling: int
-    limit: float = 1.0
+    limit: float
+    gauge: Gauge
     in_flight: int = 0
     successes: int = 0
     failures: int = 0
@@ -33,8 +108,9 @@ class Endpoint:
     rest: float = REST
 
     def free(self, now: float) -> bool:
-        """True when one more request may go out."""
-        return now >= self.paused_until and self.in_flight < int(self.limit)
+        """True when one more request may go out; one that was dead is tried with a single request."""
+        room = 1 if self.failures >= DEAD_AFTER else int(self.limit)
+        return now >= self.paused_until and self.in_flight < room
 
 
 class Limiter:
@@ -43,7 +119,7 @@ class Limiter:
     Args:
         urls: Endpoints of one model.
         ceiling: Most requests in flight per endpoint (from the server, or the user).
-        start: First limit per endpoint; it grows to the ceiling while answers succeed.
+        start: First limit per endpoint; it grows to the ceiling while that pays.
         clock: Seconds, monotonic.
     """
 
@@ -60,8 +136,11 @@ class Limiter:
         self._clock = clock
         self._cooldown = cooldown
         self._jitter = jitter or random.Random()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waking = False
+        ceiling = max(1, ceiling)
         first = float(max(1, min(start, ceiling)))
-        self.endpoints = [Endpoint(url, max(1, ceiling), first) for url in urls]
+        self.endpoints = [Endpoint(url, ceiling, first, Gauge(ceiling)) for url in urls]
 
     @property
     def in_flight(self) -> int:
@@ -83,28 +162,51 @@ class Limiter:
         chosen.in_flight += 1
         return chosen
 
-    def wait_hint(self) -> float:
-        """Seconds until a resting endpoint may be tried; 0 when one only waits for a slot."""
-        now = self._clock()
-        waits = [endpoint.paused_until - now for endpoint in self.endpoints]
-        return max(0.0, min(waits))
+    async def room(self, seconds: float) -> None:
+        """Wait, first come first served, until a request may go out; `seconds` at most."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        resting = max(0.0, min(endpoint.paused_until for endpoint in self.endpoints) - self._clock())
+        try:
+            async with asyncio.timeout(min(seconds, resting) if resting else seconds):
+                await turn
+        except TimeoutError:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
 
-    def success(self, endpoint: Endpoint) -> None:
-        """One answer came: a whole window of them raises the limit (doubling at first, then by one)."""
+    def _done(self, endpoint: Endpoint) -> None:
+        """One request less is out; who had it may take the next at once, only then those who wait are looked at."""
         endpoint.in_flight -= 1
+        if self._waiting and not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        """As many of those who wait go on as there is room for."""
+        self._waking = False
+        free = self.limit - self.in_flight
+        while free > 0 and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                free -= 1
+
+    def success(self, endpoint: Endpoint, tokens: int = 1) -> None:
+        """One answer came, of so many tokens: the limit may rise."""
+        in_flight = endpoint.in_flight
         endpoint.failures = 0
         endpoint.rest = REST
-        endpoint.successes += 1
-        never_cut = endpoint.cut_at == float("-inf")
-        if never_cut:
-            endpoint.limit = min(endpoint.ceiling, endpoint.limit + 1)
-        elif endpoint.successes >= endpoint.limit:
-            endpoint.successes = 0
-            endpoint.limit = min(endpoint.ceiling, endpoint.limit + 1)
+        if endpoint.cut_at == float("-inf"):  # it never refused: its throughput tells what it can do
+            endpoint.limit = float(endpoint.gauge.answered(int(endpoint.limit), in_flight, tokens, self._clock()))
+        else:
+            endpoint.successes += 1
+            if endpoint.successes >= endpoint.limit:
+                endpoint.successes = 0
+                endpoint.limit = min(endpoint.ceiling, endpoint.limit + 1)
+        self._done(endpoint)
 
     def overload(self, endpoint: Endpoint, retry_after: float | None = None) -> None:
         """The server has too much: cut the limit once per cooldown, pause as long as it asks."""
-        endpoint.in_flight -= 1
         endpoint.successes = 0
         now = self._clock()
         if now - endpoint.cut_at >= self._cooldown:
@@ -112,20 +214,21 @@ class Limiter:
             endpoint.cut_at = now
         if retry_after is not None:
             endpoint.paused_until = max(endpoint.paused_until, now + retry_after)
+        self._done(endpoint)
 
     def failure(self, endpoint: Endpoint, *, connection: bool) -> None:
         """A request failed; an endpoint that cannot be reached several times in a row rests."""
-        endpoint.in_flight -= 1
-        if not connection:
-            return
-        endpoint.failures += 1
-        if endpoint.failures >= DEAD_AFTER:
-            endpoint.paused_until = self._clock() + endpoint.rest * self._jitter.uniform(0.8, 1.2)
-            endpoint.rest = min(MAX_REST, endpoint.rest * 2)
+        now = self._clock()
+        if connection and now >= endpoint.paused_until:  # one that rests is not punished for the requests still out
+            endpoint.failures += 1
+            if endpoint.failures >= DEAD_AFTER:
+                endpoint.paused_until = now + endpoint.rest * self._jitter.uniform(0.8, 1.2)
+                endpoint.rest = min(MAX_REST, endpoint.rest * 2)
+        self._done(endpoint)
 
     def release(self, endpoint: Endpoint) -> None:
         """A request was given up without an outcome."""
-        endpoint.in_flight -= 1
+        self._done(endpoint)
 
 
 @dataclass(slots=True)
@@ -137,7 +240,7 @@ class StopRule:
     window: int = 200
     clock: Callable[[], float] = time.monotonic
     _last: float = field(default=float("nan"), init=False)
-    _recent: list[bool] = field(default_factory=list, init=False)
+    _recent: deque[bool] = field(default_factory=deque, init=False)
 
     def start(self) -> None:
         """Begin to count time."""
@@ -147,15 +250,18 @@ class StopRule:
         """The server answered; `parsed` says whether the answer was a dialogue."""
         self._last = self.clock()
         self._recent.append(parsed)
-        del self._recent[: -self.window]
+        if len(self._recent) > self.window:
+            self._recent.popleft()
+
+    def silence(self) -> str | None:
+        """Why to stop although requests are out, or `None`: nothing has come for too long."""
+        silent = self.clock() - self._last
+        return f"no answer for {silent:.0f} seconds" if silent > self.patience else None
 
     def reason(self) -> str | None:
         """Why to stop now, or `None`."""
-        silent = self.clock() - self._last
-        if silent > self.patience:
-            return f"no answer for {silent:.0f} seconds"
         if self.floor and len(self._recent) >= self.window:
             rate = sum(self._recent) / len(self._recent)
             if rate < self.floor:
                 return f"only {rate:.0%} of the last {self.window} answers were dialogues"
-        return None
+        return self.silence()

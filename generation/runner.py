@@ -7,25 +7,27 @@ Interrupted at any moment it goes on where it stopped. Not covered: curation, sp
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import os
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from erc_synth.generation.journal import Journal, read_attempts, read_records, scan
-from erc_synth.generation.limiter import Endpoint, Limiter, StopRule
-from erc_synth.generation.parsing import Parsed, Rejection, parse
-from erc_synth.generation.prompts import Prompt, build, seed_of, sentences, wanted_emotion
-from erc_synth.generation.recipe import Profile, Recipe, recipe_from_text
+import aiohttp
+
+from erc_synth.generation.journal import Journal, Progress, read_records, scan
+from erc_synth.generation.limiter import DEAD_AFTER, Endpoint, Limiter, StopRule
+from erc_synth.generation.parsing import Rejection, parse
+from erc_synth.generation.progress import Tally
+from erc_synth.generation.prompts import Prompt, build, seed_of, wanted_emotion
+from erc_synth.generation.recipe import Profile, Recipe
+from erc_synth.generation.run_folder import write_manifest
 from erc_synth.generation.transport import (
     Completion,
     Identity,
@@ -35,12 +37,13 @@ from erc_synth.generation.transport import (
     new_session,
 )
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import Dialogue
 
 MAX_ATTEMPTS = 8  # answers asked of the model per job before it is given up
 RETRY_BASE = 0.5  # seconds; doubles per try, with jitter, up to RETRY_CAP
 RETRY_CAP = 30.0
 MAX_TRIES = 50  # of one request that meets retryable errors; the stop rule usually comes first
+FEW_TRIES = 10  # of one request that the server fails at (424, 500, broken answers): it may be the request's fault
+TICK = 0.25  # seconds between two looks at progress and the stop rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,41 +72,13 @@ class Options:
         return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:16]
 
 
-@dataclass(slots=True)
-class Tally:
-    """Live counts of one run; `report` is called after each attempt."""
-
-    wanted: int
-    accepted: int = 0
-    attempts: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    given_up: int = 0
-    started: float = field(default_factory=time.monotonic)
-    accepted_before: int = 0
-
-    def line(self, limiter: Limiter) -> str:
-        """One line: rates, parse rate, labels, in flight, retries, time left."""
-        seconds = max(time.monotonic() - self.started, 1e-6)
-        new = self.accepted - self.accepted_before
-        answers = new + sum(self.rejected.values())
-        rate = new / seconds
-        left = (self.wanted - self.accepted) / rate if rate else float("inf")
-        eta = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
-        labels = " ".join(f"{label} {count}" for label, count in self.labels.most_common(4))
-        return (
-            f"{self.accepted}/{self.wanted} dialogues  {rate:.2f}/s  {self.completion_tokens / seconds:.0f} tok/s  "
-            f"parsed {new / answers if answers else 0:.0%}  [{labels}]  "
-            f"in flight {limiter.in_flight}/{limiter.limit}  errors {sum(self.errors.values())}  "
-            f"left {eta if rate else '?'}"
-        )
-
-
 class Run:
-    """One recipe on one set of endpoints."""
+    """One recipe on one set of endpoints; used once.
+
+    Args:
+        show: Gets the live counts and the limiter a few times per second.
+        say: Gets sentences the user must see.
+    """
 
     def __init__(
         self,
@@ -113,7 +88,7 @@ class Run:
         urls: list[str],
         out: Path,
         *,
-        show: Callable[[str], None] = lambda line: None,
+        show: Callable[[Tally, Limiter], None] = lambda tally, limiter: None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.recipe = recipe
@@ -126,8 +101,13 @@ class Run:
         self.tally = Tally(options.dialogues)
         self.stop = StopRule(options.patience, options.parse_floor)
         self.stopped: str | None = None
+        self._fingerprint = recipe.fingerprint
         self._jitter = random.Random(options.run_seed)
         self._asked: Counter[str | None] = Counter()  # emotions asked for and not yet answered
+        self._session: aiohttp.ClientSession
+        self._journal: Journal
+        self._limiter: Limiter
+        self._met: dict[str, Identity] = {}
 
     async def execute(self) -> Path:
         """Run all open jobs; returns the manifest's path.
@@ -136,24 +116,25 @@ class Run:
             ErcSynthError: Bad input (exit code 2), or stopped early with what is there (exit code 3).
         """
         started = datetime.now(UTC)
-        journal = self._open_journal()
-        async with new_session(self.options.concurrency, self.options.timeout) as session:
-            identity = await identify_all(self.transport, session, self.urls)
+        self._journal = self._open_journal()
+        async with new_session(self.options.concurrency, self.options.timeout) as self._session:
+            self._met = await identify_all(self.transport, self._session, self.urls)
+            identity = next(iter(self._met.values()))
             self._check(identity)
-            sent, dropped = self._sampling()
-            ceiling = min(self.options.concurrency, identity.max_concurrent or self.options.concurrency)
-            # A server that states its limit may be filled at once; one that does not is tried from half.
-            start = ceiling if identity.max_concurrent else max(8, ceiling // 2)
-            limiter = Limiter(self.urls, ceiling, start=start)
-            with journal:
-                progress = scan(journal.path)
-                self._begin(journal, identity, sent, dropped, progress.accepted)
-                self.stop.start()
+            asked = self._asked_for()
+            self._limiter = self._new_limiter(identity)
+            with self._journal:
+                progress = scan(self._journal.path, self.options.dialogues)
+                self._begin(identity, asked, progress)
                 try:
-                    await self._work(session, journal, limiter, progress.next_attempt, progress.accepted)
+                    await self._work(progress)
                 finally:
-                    journal.sync()
-                    path = self._manifest(identity, sent, dropped, started)
+                    self.tally.ended = time.monotonic()
+                    self._journal.sync()
+                    path = write_manifest(
+                        self.folder, self.recipe, self.options.profile, identity, asked,
+                        jobs=self.options.dialogues, started=started,
+                    )  # fmt: skip
         if self.stopped:
             raise ErcSynthError(
                 f"{self.recipe.name}: stopped, {self.stopped}; "
@@ -201,7 +182,8 @@ class Run:
                 hint="Lower it with --max-new-tokens.",
             )
 
-    def _sampling(self) -> tuple[dict[str, Any], list[str]]:
+    def _asked_for(self) -> dict[str, Any]:
+        """What this session asks for, as journal and manifest say it."""
         sent, dropped = self.transport.wire(self.options.sampling, self.options.constrain)
         if dropped and self.options.strict_sampling:
             raise ErcSynthError(
@@ -210,85 +192,88 @@ class Run:
             )
         if dropped:
             self.say(f"This server does not take {', '.join(dropped)}: not sent, and recorded in the manifest.")
-        return sent, dropped
+        return {
+            "sampling_sent": sent,
+            "dropped_parameters": dropped,
+            "few_shot": self.options.few_shot,
+            "constrained": self.options.constrain,
+            "run_seed": self.options.run_seed,
+        }
 
-    def _begin(
-        self,
-        journal: Journal,
-        identity: Identity,
-        sent: dict[str, Any],
-        dropped: list[str],
-        accepted: set[int],
-    ) -> None:
-        for record in read_attempts(journal.path) if accepted else ():
-            if record["outcome"] == "accepted" and record["index"] < self.options.dialogues:
-                self.tally.labels.update(record["labels"])
-        self.tally.accepted = self.tally.accepted_before = sum(i < self.options.dialogues for i in accepted)
-        if accepted:
+    def _new_limiter(self, identity: Identity) -> Limiter:
+        """A server that states its limit is filled at once; one that does not is tried from half."""
+        ceiling = min(self.options.concurrency, identity.max_concurrent or self.options.concurrency)
+        limiter = Limiter(self.urls, ceiling, start=ceiling if identity.max_concurrent else max(8, ceiling // 2))
+        for endpoint in limiter.endpoints:
+            if endpoint.url not in self._met:  # it did not answer: one request at a time, until one succeeds
+                endpoint.failures = DEAD_AFTER
+        return limiter
+
+    def _begin(self, identity: Identity, asked: dict[str, Any], progress: Progress) -> None:
+        self.tally.resumed(len(progress.accepted), progress.labels)
+        if progress.accepted:
             self.say(f"{self.recipe.name}: going on, {self.tally.accepted} of {self.tally.wanted} are there.")
-        journal.append(
+        self._journal.append(
             {
                 "type": "run",
                 "fingerprint": self.options.fingerprint(self.recipe),
                 "recipe": self.recipe.name,
                 "source": self.recipe.source,
-                "run_seed": self.options.run_seed,
                 "profile": self.options.profile.name,
                 "server": identity.to_json(),
-                "sampling_sent": sent,
-                "dropped_parameters": dropped,
+                **asked,
                 "sampling": self.options.sampling,
-                "few_shot": self.options.few_shot,
-                "constrained": self.options.constrain,
                 "turns": self.options.turns,
                 "started": datetime.now(UTC).isoformat(),
                 "erc_synth": version("erc-synth"),
             }
         )
+        self.stop.start()
 
     # --- work -----------------------------------------------------------------------------------
 
-    async def _work(
-        self,
-        session: Any,
-        journal: Journal,
-        limiter: Limiter,
-        next_attempt: dict[int, int],
-        accepted: set[int],
-    ) -> None:
-        """Keep as many workers alive as the limiter allows; jobs are drawn lazily, so memory is flat."""
-        jobs = iter(i for i in range(self.options.dialogues) if i not in accepted)
-        workers = min(self.options.concurrency * len(self.urls), self.options.dialogues)
-
-        async def worker() -> None:
-            for index in jobs:  # one shared iterator: each job goes to exactly one worker
-                if self.stopped:
-                    return
-                await self._job(session, journal, limiter, index, next_attempt.get(index, 0))
-                self.show(self.tally.line(limiter))
-
+    async def _work(self, progress: Progress) -> None:
+        """Keep as many workers alive as may be in flight; jobs are drawn lazily, so memory is flat."""
+        jobs = iter(i for i in range(self.options.dialogues) if i not in progress.accepted)
+        count = min(self.options.concurrency * len(self.urls), self.options.dialogues)
+        workers = {asyncio.create_task(self._worker(jobs, progress.next_attempt)) for _ in range(count)}
+        pending = workers
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(worker())
-        except* ErcSynthError as refused:  # one worker's error is the run's; the group adds nothing
-            raise refused.exceptions[0] from refused.exceptions[0].__cause__
+            while pending:
+                done, pending = await asyncio.wait(pending, timeout=TICK, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()  # one worker's error is the run's
+                self.show(self.tally, self._limiter)
+                silence = self.stop.silence()
+                if silence and pending:  # requests are out that are never answered
+                    self.stopped = self.stopped or silence
+                    return
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _job(self, session: Any, journal: Journal, limiter: Limiter, index: int, attempt: int) -> None:
+    async def _worker(self, jobs: Iterator[int], next_attempt: dict[int, int]) -> None:
+        for index in jobs:  # one shared iterator: each job goes to exactly one worker
+            if self.stopped:
+                return
+            await self._job(index, next_attempt.get(index, 0))
+
+    async def _job(self, index: int, attempt: int) -> None:
         """Ask until a dialogue parses; each new attempt has a new seed."""
         while attempt < MAX_ATTEMPTS and not self.stopped:
             prompt = self._prompt(index, attempt)
             self._asked[prompt.emotion] += 1
             try:
-                answered = await self._send(session, journal, limiter, index, attempt, prompt)
+                accepted = await self._send(index, attempt, prompt)
             finally:
                 self._asked[prompt.emotion] -= 1
-            if answered is None:
-                return  # stopped
-            if answered:
+            if accepted:
                 return
+            if accepted is None:
+                break
             attempt += 1
-        if attempt >= MAX_ATTEMPTS:
+        if not self.stopped:
             self.tally.given_up += 1
 
     def _prompt(self, index: int, attempt: int) -> Prompt:
@@ -297,57 +282,61 @@ class Run:
         if recipe.balanced and recipe.balance == "adaptive":
             # Those in flight count too: a burst of requests must not all ask for the same emotion.
             emotion = min(recipe.labels.labels, key=lambda label: self.tally.labels[label] + self._asked[label])
-        seed = seed_of(options.run_seed, recipe.fingerprint, index, attempt)
+        seed = seed_of(options.run_seed, self._fingerprint, index, attempt)
         return build(
             recipe, seed=seed, emotion=emotion, few_shot=options.few_shot,
             constrain=options.constrain, turns=options.turns,
         )  # fmt: skip
 
-    async def _send(
-        self, session: Any, journal: Journal, limiter: Limiter, index: int, attempt: int, prompt: Prompt
-    ) -> bool | None:
-        """One attempt, with retries on the wire: True accepted, False rejected, None stopped."""
-        for tries in range(MAX_TRIES):
-            endpoint = await self._slot(limiter)
+    async def _send(self, index: int, attempt: int, prompt: Prompt) -> bool | None:
+        """One attempt, with retries on the wire: True accepted, False rejected, None without an answer."""
+        faults = 0
+        for number in range(MAX_TRIES):
+            endpoint = await self._slot()
             if endpoint is None:
                 return None
-            sent_at, clock = datetime.now(UTC), time.monotonic()
-            base: dict[str, Any] = {"seed": prompt.seed, "emotion": prompt.emotion, "try": tries,
-                    "endpoint": endpoint.url,
-                    "prompt_hash": prompt.hash, "sent": sent_at.isoformat()}  # fmt: skip
+            clock = time.monotonic()
+            facts: dict[str, Any] = {
+                "seed": prompt.seed, "emotion": prompt.emotion, "try": number, "endpoint": endpoint.url,
+                "prompt_hash": prompt.hash, "sent": datetime.now(UTC).isoformat(),
+            }  # fmt: skip
             try:
-                answer = await self.transport.complete(session, endpoint.url, prompt, self.options.sampling)
+                await self._meet(endpoint)
+                answer = await self.transport.complete(self._session, endpoint.url, prompt, self.options.sampling)
             except TransportError as error:
-                self._failed(limiter, endpoint, error)
-                base |= {
-                    "seconds": round(time.monotonic() - clock, 3),
-                    "error": error.kind,
-                    "message": str(error),
-                }
-                self._write(journal, index, attempt, "error", base)
-                if not error.retryable:
-                    raise ErcSynthError(
-                        f"{self.recipe.name}: the server refused a request: {error}",
-                        hint="Mend the recipe's sampling or the server's limits, then run the same command again.",
-                    ) from error
-                if await self._rest(tries, error.retry_after):
+                facts["seconds"] = round(time.monotonic() - clock, 3)
+                self._failed(endpoint, error, index, attempt, facts)
+                faults += error.kind in ("server", "generation", "bad_body")
+                if faults == FEW_TRIES or await self._rest(number, error.retry_after):
                     return None
-                continue
             except BaseException:
-                limiter.release(endpoint)
+                self._limiter.release(endpoint)
                 raise
-            limiter.success(endpoint)
-            base["seconds"] = round(time.monotonic() - clock, 3)
-            return self._answered(journal, index, attempt, prompt, answer, base)
+            else:
+                self._limiter.success(endpoint, max(1, answer.completion_tokens))
+                facts["seconds"] = round(time.monotonic() - clock, 3)
+                return self._answered(index, attempt, answer, facts)
         return None
 
-    async def _slot(self, limiter: Limiter) -> Endpoint | None:
+    async def _meet(self, endpoint: Endpoint) -> None:
+        """An endpoint that did not answer at start says who it is before it gets work."""
+        if endpoint.url in self._met:
+            return
+        identity = await self.transport.identify(self._session, endpoint.url)
+        first = next(iter(self._met.values()))
+        if (identity.model_id, identity.model_sha) != (first.model_id, first.model_sha):
+            endpoint.paused_until = float("inf")
+            self.say(f"{endpoint.url} serves {identity.model_id!r}, not {first.model_id!r}: it is left out.")
+            raise TransportError("other_model", f"{endpoint.url} serves {identity.model_id!r}.", retryable=True)
+        self._met[endpoint.url] = identity
+
+    async def _slot(self) -> Endpoint | None:
         while not self.stopped:
-            endpoint = limiter.acquire()
+            endpoint = self._limiter.acquire()
             if endpoint is not None:
                 return endpoint
             self.stopped = self.stop.reason()
-            await asyncio.sleep(min(max(limiter.wait_hint(), 0.002), 0.5))
+            await self._limiter.room(0.5)
         return None
 
     async def _rest(self, tries: int, asked: float | None) -> bool:
@@ -361,161 +350,41 @@ class Run:
             await asyncio.sleep(min(0.2, max(0.0, end - time.monotonic())))
         return False
 
-    def _failed(self, limiter: Limiter, endpoint: Endpoint, error: TransportError) -> None:
+    def _failed(
+        self, endpoint: Endpoint, error: TransportError, index: int, attempt: int, facts: dict[str, Any]
+    ) -> None:
         self.tally.errors[error.kind] += 1
         if error.kind in ("overloaded", "timeout"):
-            limiter.overload(endpoint, error.retry_after)
+            self._limiter.overload(endpoint, error.retry_after)
         else:
-            limiter.failure(endpoint, connection=error.kind == "connection")
+            self._limiter.failure(endpoint, connection=error.kind == "connection")
+        self._write(index, attempt, "error", {**facts, "error": error.kind, "message": str(error)})
+        if not error.retryable:
+            raise ErcSynthError(
+                f"{self.recipe.name}: the server refused a request: {error}",
+                hint="Mend the recipe's sampling or the server's limits, then run the same command again.",
+            ) from error
 
-    def _answered(
-        self,
-        journal: Journal,
-        index: int,
-        attempt: int,
-        prompt: Prompt,
-        answer: Completion,
-        base: dict[str, Any],
-    ) -> bool:
+    def _answered(self, index: int, attempt: int, answer: Completion, facts: dict[str, Any]) -> bool:
         outcome = parse(answer.text, self.recipe.format, cut=answer.finish_reason == "length")
-        accepted = isinstance(outcome, Parsed)
-        self.stop.answered(accepted)
-        self.tally.prompt_tokens += answer.prompt_tokens
-        self.tally.completion_tokens += answer.completion_tokens
-        base |= {"finish_reason": answer.finish_reason, "prompt_tokens": answer.prompt_tokens,
-                 "completion_tokens": answer.completion_tokens, "server_seed": answer.seed}  # fmt: skip
+        facts |= {"finish_reason": answer.finish_reason, "prompt_tokens": answer.prompt_tokens,
+                  "completion_tokens": answer.completion_tokens, "server_seed": answer.seed}  # fmt: skip
+        labels: Counter[str] = Counter()
+        reason = outcome.reason if isinstance(outcome, Rejection) else None
         if isinstance(outcome, Rejection):
-            self.tally.rejected[outcome.reason] += 1
-            base["reason"] = outcome.reason
+            facts["reason"] = reason
         else:
-            labels = Counter(str(turn.emotion) for turn in outcome.utterances)
-            self.tally.labels.update(labels)
-            self.tally.accepted += 1
-            base["labels"] = dict(labels)
-        self._write(journal, index, attempt, "accepted" if accepted else "rejected", {**base, "text": answer.text})
+            labels.update(str(turn.emotion) for turn in outcome.utterances)
+            facts["labels"] = dict(labels)
+        self.tally.answered(answer, labels, reason)
+        self._write(index, attempt, "rejected" if reason else "accepted", {**facts, "text": answer.text})
+        self.stop.answered(reason is None)
         self.stopped = self.stopped or self.stop.reason()
-        return accepted
+        return reason is None
 
-    def _write(self, journal: Journal, index: int, attempt: int, outcome: str, rest: dict[str, Any]) -> None:
+    def _write(self, index: int, attempt: int, outcome: str, facts: dict[str, Any]) -> None:
         self.tally.attempts += 1
-        journal.append({"type": "attempt", "index": index, "attempt": attempt, "outcome": outcome, **rest})
-
-    # --- end ------------------------------------------------------------------------------------
-
-    def _manifest(self, identity: Identity, sent: dict[str, Any], dropped: list[str], started: datetime) -> Path:
-        """Facts of all sessions of this journal, counted from the journal itself."""
-        recipe, options, profile = self.recipe, self.options, self.options.profile
-        ask = sentences(recipe, None)
-        manifest = {
-            "schema_version": 1,
-            "recipe": {
-                "name": recipe.name,
-                "label_set": recipe.label_set,
-                "kind": recipe.kind,
-                "language": recipe.language,
-                "balance": recipe.balance,
-                "fingerprint": recipe.fingerprint,
-                "prompt": list(ask),
-                "balanced_ending": recipe.prompt["balanced_ending"] if recipe.balanced else None,
-                "labels": dict(recipe.format.numbers),
-                "sampling": recipe.sampling,
-                "splits": recipe.splits,
-                "source": recipe.source,
-            },
-            "model": {
-                "profile": profile.name,
-                "id": profile.id or identity.model_id,
-                "revision": identity.model_sha or None,
-                "template": profile.template if identity.dialect == "tgi" else "the server's own",
-                "licence": profile.licence,
-            },
-            "server": identity.to_json(),
-            "sampling_sent": sent,
-            "dropped_parameters": dropped,
-            "few_shot": options.few_shot,
-            "constrained": options.constrain,
-            "run_seed": options.run_seed,
-            **journal_counts(self.folder / "journal.jsonl", options.dialogues),
-            "started": started.isoformat(),
-            "finished": datetime.now(UTC).isoformat(),
-            "erc_synth": version("erc-synth"),
-        }
-        path = self.folder / "manifest.json"
-        write_json(path, manifest)
-        return path
-
-
-def journal_counts(path: Path, jobs: int) -> dict[str, Any]:
-    """`counts`, `label_counts` and `seconds` (summed over requests) of a whole journal."""
-    rejected: Counter[str] = Counter()
-    errors: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
-    attempts, seconds, prompt_tokens, completion_tokens = 0, 0.0, 0, 0
-    accepted: set[int] = set()
-    for record in read_attempts(path):
-        attempts += 1
-        seconds += record.get("seconds", 0.0)
-        prompt_tokens += record.get("prompt_tokens", 0)
-        completion_tokens += record.get("completion_tokens", 0)
-        if record["outcome"] == "accepted":
-            accepted.add(record["index"])
-            labels.update(record["labels"])
-        elif record["outcome"] == "rejected":
-            rejected[record["reason"]] += 1
-        else:
-            errors[record["error"]] += 1
-    counts = {
-        "jobs": jobs, "attempts": attempts, "accepted": len(accepted), "rejected": dict(rejected),
-        "errors": dict(errors), "prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens,
-    }  # fmt: skip
-    return {"counts": counts, "label_counts": dict(labels), "seconds": round(seconds, 1)}
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file so that it is either the old one or the whole new one."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def recipe_of(run_dir: Path) -> Recipe:
-    """The recipe that a run was made with, from its journal."""
-    path = run_dir / "journal.jsonl"
-    if not path.exists():
-        raise ErcSynthError(f"{run_dir} holds no journal.jsonl.", hint="Run `erc-synth generate` first.")
-    header = next(iter(read_records(path)), None)
-    if header is None or header.get("type") != "run":
-        raise ErcSynthError(f"{path} does not begin with a run record.", hint="Is it a journal of erc-synth?")
-    return recipe_from_text(header["source"], f"{path}, line 1")
-
-
-def accepted_dialogues(run_dir: Path) -> Iterator[Dialogue]:
-    """Dialogues of a run, one per accepted job in job order, parsed anew from the raw text."""
-    recipe = recipe_of(run_dir)
-    generator = ""
-    best: dict[int, Dialogue] = {}
-    for record in read_records(run_dir / "journal.jsonl"):
-        if record["type"] == "run":
-            generator = record["server"].get("model_id") or record["profile"]
-            with contextlib.suppress(ErcSynthError):
-                from erc_synth.generation.recipe import load_profile
-
-                generator = load_profile(record["profile"]).id or generator
-            continue
-        if record["outcome"] == "error" or record["index"] in best:
-            continue
-        parsed = parse(record["text"], recipe.format, cut=record.get("finish_reason") == "length")
-        if isinstance(parsed, Parsed):
-            index = record["index"]
-            best[index] = Dialogue(
-                f"{recipe.name}-{index:06d}", parsed.utterances, seed=record["seed"],
-                target_emotion=record["emotion"], recipe=recipe.name, generator=generator,
-            )  # fmt: skip
-    for index in sorted(best):
-        yield best[index]
+        self._journal.append({"type": "attempt", "index": index, "attempt": attempt, "outcome": outcome, **facts})
 
 
 def with_profile_defaults(options: Options, recipe: Recipe, **flags: float | None) -> Options:

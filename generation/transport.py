@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import aiohttp
@@ -102,13 +105,13 @@ async def _request(session: aiohttp.ClientSession, method: str, url: str, body: 
         raise TransportError("timeout", f"{url} did not answer in time.", retryable=True) from error
     except aiohttp.ClientPayloadError as error:
         raise TransportError("bad_body", f"{url} cut its answer off.", retryable=True) from error
-    except aiohttp.ClientError as error:
+    except (aiohttp.ClientError, OSError) as error:
         message = f"{url} cannot be reached ({type(error).__name__})."
         raise TransportError("connection", message, retryable=True) from error
     text = content.decode("utf-8", "replace")
     try:
         parsed = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also a number of thousands of digits, brackets without end
         parsed = None
     if status >= 400 or (isinstance(parsed, dict) and "error" in parsed):
         raise _http_error(status, parsed, text, headers.get("Retry-After"))
@@ -130,18 +133,33 @@ def _http_error(status: int, body: Any, text: str, retry_after: str | None) -> T
     by_type = {"overloaded": "overloaded", "validation": "validation", "generation": "generation"}
     kind = by_type.get(error_type) or kinds.get(status) or ("server" if status >= 500 or status < 400 else "refused")
     retryable = status in RETRYABLE_STATUS or (status < 400 and kind != "validation")
-    seconds = float(retry_after) if retry_after and retry_after.strip().isdigit() else None
-    return TransportError(kind, f"HTTP {status}: {message}", retryable=retryable, status=status, retry_after=seconds)
+    wait = _seconds(retry_after) if retry_after else None
+    return TransportError(kind, f"HTTP {status}: {message}", retryable=retryable, status=status, retry_after=wait)
 
 
-def _field(body: Any, *path: str | int) -> Any:
-    """A value deep in an answer; a wrong shape is a bad body, not a crash."""
+def _seconds(retry_after: str) -> float | None:
+    """Seconds from now of a Retry-After header: a number or a date (RFC 9110, 10.2.3); `None` for anything else."""
+    if retry_after.strip().isdigit():
+        return float(retry_after)
     try:
-        for key in path:
-            body = body[key]
-    except (KeyError, IndexError, TypeError) as error:
-        raise TransportError("bad_body", f"The answer lacks {path}.", retryable=True) from error
-    return body
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+@contextmanager
+def _expected_shape() -> Iterator[None]:
+    """JSON of another shape than the dialect's is a bad body, not a crash."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        message = f"The answer is not of this dialect ({type(error).__name__}: {error})."
+        raise TransportError("bad_body", message, retryable=True) from error
+
+
+def _whole(value: Any) -> int | None:
+    """A limit that a server states; anything but a number above zero is none."""
+    return int(value) if isinstance(value, int | float) and 1 <= value < 1e9 else None
 
 
 class TgiTransport:
@@ -161,16 +179,17 @@ class TgiTransport:
     async def identify(self, session: aiohttp.ClientSession, url: str) -> Identity:
         """From `/info`."""
         info = await _request(session, "GET", f"{url}/info")
-        return Identity(
-            "tgi",
-            str(info.get("model_id", "")),
-            str(info.get("model_sha") or ""),
-            str(info.get("model_dtype") or ""),
-            str(info.get("version", "")),
-            info.get("max_concurrent_requests"),
-            info.get("max_total_tokens"),
-            {k: info[k] for k in ("sha", "docker_label", "router", "max_input_tokens") if k in info},
-        )
+        with _expected_shape():
+            return Identity(
+                "tgi",
+                str(info.get("model_id", "")),
+                str(info.get("model_sha") or ""),
+                str(info.get("model_dtype") or ""),
+                str(info.get("version", "")),
+                _whole(info.get("max_concurrent_requests")),
+                _whole(info.get("max_total_tokens")),
+                {k: info[k] for k in ("sha", "docker_label", "router", "max_input_tokens") if k in info},
+            )
 
     def wire(self, sampling: Sampling, constrained: bool) -> tuple[dict[str, Any], list[str]]:
         """Neutral values are left out: TGI refuses top_p and typical_p of 1.0, and top_k of 0."""
@@ -188,15 +207,16 @@ class TgiTransport:
         raw = apply_template(self._template, prompt.messages)
         request = types.Request(inputs=raw, parameters=types.Parameters(**parameters, seed=prompt.seed))
         body = await _request(session, "POST", f"{url}/generate", request.model_dump(mode="json", exclude_none=True))
-        answer = body[0] if isinstance(body, list) and body else body
-        details = _field(answer, "details")
-        return Completion(
-            str(_field(answer, "generated_text")),
-            str(_field(details, "finish_reason")),
-            len(details.get("prefill") or []),
-            int(_field(details, "generated_tokens")),
-            details.get("seed"),
-        )
+        with _expected_shape():
+            answer = body[0] if isinstance(body, list) else body
+            details = answer["details"]
+            return Completion(
+                str(answer["generated_text"]),
+                str(details["finish_reason"]),
+                len(details.get("prefill") or []),
+                int(details["generated_tokens"]),
+                details.get("seed"),
+            )
 
 
 class OpenAITransport:
@@ -218,8 +238,10 @@ class OpenAITransport:
     async def identify(self, session: aiohttp.ClientSession, url: str) -> Identity:
         """Tell the servers apart by the routes that only one of them has."""
         models = await _request(session, "GET", f"{url}/v1/models")
-        entries = models.get("data") or [{}]
-        self.model = model = str(entries[0].get("id", ""))  # several endpoints are asked at once
+        with _expected_shape():
+            entry = (models.get("data") or [{}])[0]
+            length = entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx")
+            self.model = model = str(entry.get("id", ""))  # several endpoints are asked at once
         version, extra, limit = "", {}, None
         for path, flavour in (
             ("/props", "llama.cpp"),
@@ -238,9 +260,8 @@ class OpenAITransport:
             limit = answer.get("total_slots") or answer.get("max_concurrent_requests")
             extra = {k: answer[k] for k in ("model_path", "model_ftype") if k in answer}
             break
-        length = entries[0].get("max_model_len") or (entries[0].get("meta") or {}).get("n_ctx")
-        return Identity(f"openai/{self.flavour}", model, version=version, max_concurrent=limit,
-                        max_total_tokens=length, extra=extra)  # fmt: skip
+        return Identity(f"openai/{self.flavour}", model, version=version, max_concurrent=_whole(limit),
+                        max_total_tokens=_whole(length), extra=extra)  # fmt: skip
 
     def wire(self, sampling: Sampling, constrained: bool) -> tuple[dict[str, Any], list[str]]:
         """Chat names; what this flavour has no name for and is not neutral is reported."""
@@ -268,14 +289,15 @@ class OpenAITransport:
         if prompt.constraint:
             body |= self._constraint(prompt)
         answer = await _request(session, "POST", f"{url}/v1/chat/completions", body)
-        choice = _field(answer, "choices", 0)
-        usage = answer.get("usage") or {}
-        return Completion(
-            str(_field(choice, "message", "content") or ""),
-            str(choice.get("finish_reason") or ""),
-            int(usage.get("prompt_tokens") or 0),
-            int(usage.get("completion_tokens") or 0),
-        )
+        with _expected_shape():
+            choice = answer["choices"][0]
+            usage = answer.get("usage") or {}
+            return Completion(
+                str(choice["message"]["content"] or ""),
+                str(choice.get("finish_reason") or ""),
+                int(usage.get("prompt_tokens") or 0),
+                int(usage.get("completion_tokens") or 0),
+            )
 
     def _constraint(self, prompt: Prompt) -> dict[str, Any]:
         assert prompt.constraint is not None
@@ -290,32 +312,35 @@ class OpenAITransport:
 
 
 def new_session(concurrency: int, timeout: float) -> aiohttp.ClientSession:
-    """One pooled session; the clock of a request starts when it is sent, not while it waits."""
+    """One pooled session; a request fails after `timeout` seconds without a byte, or twice as many in all.
+
+    The pool is larger than the limit, so the clock of a request starts when it is sent, not while it waits.
+    """
     limit = aiohttp.TCPConnector(limit=0, limit_per_host=concurrency + 4)
     return aiohttp.ClientSession(
         connector=limit,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=timeout),
+        timeout=aiohttp.ClientTimeout(total=2 * timeout, sock_connect=10, sock_read=timeout),
         headers={"Accept": "application/json"},
     )
 
 
-async def identify_all(transport: Transport, session: aiohttp.ClientSession, urls: list[str]) -> Identity:
-    """Identity of the endpoints; all must serve the same model; those that do not answer are left to the limiter.
+async def identify_all(transport: Transport, session: aiohttp.ClientSession, urls: list[str]) -> dict[str, Identity]:
+    """Endpoints that answer, and who they are; all must serve the same model.
 
     Raises:
         ErcSynthError: No endpoint answers, or they serve different models.
     """
     answers = await asyncio.gather(*(transport.identify(session, url) for url in urls), return_exceptions=True)
-    found = [answer for answer in answers if isinstance(answer, Identity)]
-    if not found:
-        problem = next(a for a in answers if isinstance(a, BaseException))
-        if not isinstance(problem, TransportError):
+    found = {url: answer for url, answer in zip(urls, answers, strict=True) if isinstance(answer, Identity)}
+    for problem in answers:
+        if isinstance(problem, BaseException) and not isinstance(problem, TransportError):
             raise problem
-        raise ErcSynthError(
-            f"No endpoint answers: {problem}", hint="Start the server, or check --endpoint and --engine.",
-            retryable=True,
-        ) from problem  # fmt: skip
-    if len({(identity.model_id, identity.model_sha) for identity in found}) > 1:
-        names = ", ".join(sorted({identity.model_id for identity in found}))
+        if isinstance(problem, BaseException) and not found:
+            raise ErcSynthError(
+                f"No endpoint answers: {problem}", hint="Start the server, or check --endpoint and --engine.",
+                retryable=True,
+            ) from problem  # fmt: skip
+    if len({(identity.model_id, identity.model_sha) for identity in found.values()}) > 1:
+        names = ", ".join(sorted({identity.model_id for identity in found.values()}))
         raise ErcSynthError(f"The endpoints serve different models: {names}.", hint="Give endpoints of one model.")
-    return found[0]
+    return found

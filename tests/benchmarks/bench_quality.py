@@ -24,7 +24,8 @@ from erc_synth.generation.likeness import entropy, label_counts, sentence_encode
 from erc_synth.generation.quality import Subject, measure_quality
 from erc_synth.generation.quality_table import table
 from erc_synth.generation.recipe import load_profile, load_recipe
-from erc_synth.generation.runner import Options, Run, accepted_dialogues
+from erc_synth.generation.run_folder import accepted_dialogues
+from erc_synth.generation.runner import Options, Run
 from erc_synth.generation.transport import OpenAITransport
 from erc_synth.loaders.schema import label_set
 from fakes import llm_server

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import random
 import re
 import threading
@@ -36,6 +37,22 @@ def dialogue_for(prompt: str, seed: int) -> str:
     )
 
 
+@web.middleware
+async def _client_may_leave(request, handler):
+    """A client that is killed while it is answered is part of the tests, not an error of the server."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        return web.Response()
+
+
+class _NotTheClient(logging.Filter):
+    """aiohttp logs a lost connection again when it cannot send the end of an answer."""
+
+    def filter(self, record):
+        return not (record.exc_info and isinstance(record.exc_info[1], ConnectionError))
+
+
 class LlmServer:
     """Start with `with LlmServer(...) as server:`; `server.url` is its address.
 
@@ -44,14 +61,17 @@ class LlmServer:
         faults: Share of requests that meet a fault of `kinds`.
         limit: Requests in flight before 429 "Model is overloaded" (TGI's max_concurrent_requests).
         flavour: tgi, vllm, sglang or llama.cpp: decides which identity routes exist.
+        slots: Requests worked on at a time, the others queue; `None` for any number.
     """
 
     def __init__(
         self, *, delay=0.0, faults=0.0, kinds=FAULTS, limit=128, flavour="tgi", model=MODEL, seed=0,
-        retry_after=None, text=None, dead=False,
+        retry_after=None, text=None, dead=False, slots=None, port=0, answer=None,
     ):  # fmt: skip
         self.delay, self.faults, self.kinds, self.limit = delay, faults, kinds, limit
         self.flavour, self.model, self.retry_after, self.text, self.dead = flavour, model, retry_after, text, dead
+        self.slots = asyncio.Semaphore(slots) if slots else contextlib.nullcontext()
+        self.port, self.answer = port, answer
         self.draw = random.Random(seed)
         self.requests: list[dict] = []
         self.keep_requests = True
@@ -62,7 +82,7 @@ class LlmServer:
     # --- life ----------------------------------------------------------------------------------
 
     def app(self):
-        app = web.Application()
+        app = web.Application(middlewares=[_client_may_leave])
         app.router.add_post("/generate", self._generate)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
@@ -78,7 +98,7 @@ class LlmServer:
             asyncio.set_event_loop(self._loop)
             self._runner = web.AppRunner(self.app(), access_log=None)
             self._loop.run_until_complete(self._runner.setup())
-            site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+            site = web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=0.1)
             self._loop.run_until_complete(site.start())
             self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
             started.set()
@@ -148,8 +168,10 @@ class LlmServer:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            if self.delay:
+            async with self.slots:
                 await asyncio.sleep(self.delay)
+            if self.answer is not None:  # any bytes at all, with status 200
+                return web.Response(body=self.answer, content_type="application/json")
             kind = self.draw.choice(self.kinds) if self.draw.random() < self.faults else None
             text = dialogue_for(prompt, seed) if self.text is None else self.text
             content = shape(text, seed)
@@ -177,10 +199,15 @@ class LlmServer:
                 headers={"Content-Length": str(len(whole)), "Content-Type": "application/json"}
             )
             await response.prepare(request)
-            with contextlib.suppress(ConnectionError):
-                await response.write(whole[: len(whole) // 2])
+            await response.write(whole[: len(whole) // 2])
             request.transport.abort()
             return response
+        if kind == "drip":  # a byte at a time, never an end
+            response = web.StreamResponse()
+            await response.prepare(request)
+            while True:
+                await response.write(b" ")
+                await asyncio.sleep(0.05)
         plain = {
             "503": (503, '{"error": "unhealthy", "error_type": "healthcheck"}', "application/json"),
             "500": (
@@ -211,9 +238,13 @@ def main():
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--limit", type=int, default=1024)
     parser.add_argument("--flavour", default="tgi")
+    parser.add_argument("--slots", type=int)
     given = parser.parse_args()
-    server = LlmServer(delay=given.delay, faults=given.faults, limit=given.limit, flavour=given.flavour)
+    server = LlmServer(
+        delay=given.delay, faults=given.faults, limit=given.limit, flavour=given.flavour, slots=given.slots
+    )
     server.keep_requests = False
+    logging.getLogger("aiohttp.server").addFilter(_NotTheClient())
     web.run_app(server.app(), host="127.0.0.1", port=given.port, access_log=None, print=None)
 
 

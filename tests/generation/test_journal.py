@@ -1,6 +1,10 @@
 """The journal loses nothing: cuts at any byte, two writers, quick scans."""
 
+import errno
 import json
+import os
+import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -64,3 +68,42 @@ def test_repair_of_a_whole_file_changes_nothing(tmp_path):
 def test_lone_surrogates_of_a_model_do_not_stop_the_run(tmp_path):
     _write(tmp_path / "j", [{**_record(0), "text": "\ud83d oh"}])
     assert json.loads((tmp_path / "j").read_bytes())["text"].endswith("oh")
+
+
+def test_a_record_is_in_the_file_when_append_returns(tmp_path):
+    with Journal(tmp_path / "j") as journal:
+        for i in range(3):
+            journal.append(_record(i))
+            assert (tmp_path / "j").read_bytes().count(b"\n") == i + 1
+
+
+def test_a_lone_record_reaches_the_disk_within_a_second(tmp_path, monkeypatch):
+    synced = threading.Event()
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (real(number), synced.set()))
+    with Journal(tmp_path / "j") as journal:
+        journal.append(_record(0))
+        assert synced.wait(1.0)
+
+
+def test_a_slow_disk_holds_the_writer_back_at_64_records(tmp_path, monkeypatch):
+    waiting = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda number: waiting.wait(10))
+    with Journal(tmp_path / "j") as journal:
+        written = []
+        writer = threading.Thread(target=lambda: [written.append(journal.append(_record(i))) for i in range(100)])
+        writer.start()
+        time.sleep(0.3)
+        assert len(written) == 64
+        waiting.set()
+        writer.join(10)
+        assert len(written) == 100
+
+
+def test_a_disk_that_fails_is_not_silent(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        _write(tmp_path / "j", [_record(0)])

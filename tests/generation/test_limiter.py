@@ -1,11 +1,14 @@
 """Adaptive concurrency with a clock of our own."""
 
+import asyncio
+import heapq
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erc_synth.generation.limiter import Limiter, StopRule
+from erc_synth.generation.limiter import LEAST, Limiter, StopRule
 
 
 class Clock:
@@ -85,3 +88,77 @@ def test_stop_after_silence_and_below_the_parse_floor():
     for parsed in (True, False, False, False):
         rule.answered(parsed)
     assert "25%" in rule.reason()
+
+
+def test_silence_is_a_reason_of_its_own():
+    clock = Clock()
+    rule = StopRule(patience=60, floor=1.0, window=1, clock=clock)
+    rule.start()
+    rule.answered(False)
+    assert rule.reason()
+    assert rule.silence() is None
+
+
+def _settled(capacity, ceiling, start, *, answers=20_000, seed=0):
+    """The limit that is found on a server which works on `capacity` requests at a time and queues the others."""
+    clock, draw = Clock(), random.Random(seed)
+    limiter = Limiter(["a"], ceiling, start=start, clock=clock)
+    working, queue, limits = [], [], []
+    for _ in range(answers):
+        while endpoint := limiter.acquire():
+            queue.append(endpoint)
+        while queue and len(working) < capacity:
+            tokens = draw.randint(150, 450)
+            heapq.heappush(working, (clock.now + tokens / 300, len(working), tokens, queue.pop()))
+        clock.now, _, tokens, endpoint = heapq.heappop(working)
+        limiter.success(endpoint, tokens)
+        limits.append(limiter.limit)
+    return sorted(limits)[answers // 2]
+
+
+@pytest.mark.parametrize("capacity", [20, 40])
+def test_a_server_that_queues_gets_about_what_it_works_on(capacity):
+    assert capacity <= _settled(capacity, ceiling=512, start=256) <= 3.2 * capacity
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_server_that_takes_all_is_filled(seed):
+    assert _settled(1000, ceiling=512, start=256, seed=seed) == 512
+
+
+def test_no_server_gets_less_than_a_few():
+    assert _settled(1, ceiling=512, start=256) == LEAST
+
+
+def test_requests_still_out_do_not_prolong_the_rest():
+    clock = Clock()
+    limiter = Limiter(["a"], 20, start=20, clock=clock, jitter=random.Random(0))
+    for endpoint in [limiter.acquire() for _ in range(20)]:
+        limiter.failure(endpoint, connection=True)
+    clock.now = 1.3
+    assert limiter.acquire()
+
+
+def test_an_endpoint_that_was_dead_is_tried_with_one_request():
+    clock = Clock()
+    limiter = Limiter(["a"], 20, start=20, clock=clock, jitter=random.Random(0))
+    for endpoint in [limiter.acquire() for _ in range(20)]:
+        limiter.failure(endpoint, connection=True)
+    clock.now = 60
+    probe = limiter.acquire()
+    assert limiter.acquire() is None
+    limiter.success(probe)
+    assert [limiter.acquire().url for _ in range(2)] == ["a", "a"]
+
+
+def test_who_waits_is_called_when_there_is_room():
+    async def wait_for_room():
+        limiter = Limiter(["a"], 1, start=1)
+        endpoint = limiter.acquire()
+        waiting = asyncio.create_task(limiter.room(60))
+        await asyncio.sleep(0)
+        limiter.success(endpoint)
+        await asyncio.wait_for(waiting, 5)
+        return limiter.acquire()
+
+    assert asyncio.run(wait_for_room())

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -13,7 +15,8 @@ import pytest
 
 from erc_synth.generation.journal import read_attempts, read_records
 from erc_synth.generation.recipe import load_profile, load_recipe
-from erc_synth.generation.runner import Options, Run, accepted_dialogues
+from erc_synth.generation.run_folder import accepted_dialogues
+from erc_synth.generation.runner import Options, Run
 from erc_synth.generation.transport import OpenAITransport, TgiTransport
 from erc_synth.loaders.errors import ErcSynthError
 from fakes.llm_server import FAULTS, LlmServer
@@ -177,7 +180,7 @@ def test_a_real_server_when_one_is_named(tmp_path, variable, engine):
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_every_fault_is_survived(tmp_path, kind):
-    with LlmServer(faults=0.3, kinds=(kind,), flavour="vllm", seed=1) as server:
+    with LlmServer(faults=0.3, kinds=(kind,), flavour="vllm", seed=2) as server:
         manifest, _ = _run(server, tmp_path, dialogues=12)
     assert manifest["counts"]["accepted"] == 12
     assert sum(manifest["counts"]["errors"].values()) > 0
@@ -195,6 +198,48 @@ def test_a_dead_endpoint_is_left_out(tmp_path):
         manifest, _ = _run(alive, tmp_path, urls=[alive.url, dead.url], dialogues=40)
         assert alive.served == 40
     assert manifest["counts"]["accepted"] == 40
+
+
+@pytest.mark.parametrize(("model", "served"), [("lmsys/vicuna-13b-v1.5", True), ("other/model", False)])
+def test_an_endpoint_that_comes_late_says_first_who_it_is(tmp_path, model, served):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    late = LlmServer(flavour="vllm", model=model, port=port)
+    with LlmServer(flavour="vllm", delay=0.1) as early:
+        starter = threading.Timer(0.3, late.__enter__)
+        starter.start()
+        manifest, said = _run(early, tmp_path, urls=[early.url, f"http://127.0.0.1:{port}"], dialogues=36,
+                              concurrency=2)  # fmt: skip
+        starter.join()
+    late.__exit__()
+    assert manifest["counts"]["accepted"] == 36
+    assert bool(late.served) == served
+    assert any("it is left out" in line for line in said) != served
+
+
+def test_a_server_that_queues_is_not_flooded(tmp_path):
+    with LlmServer(flavour="vllm", slots=4, delay=0.01) as server:
+        run = Run(RECIPE, _options(dialogues=600, concurrency=128), OpenAITransport(), [server.url], tmp_path)
+        asyncio.run(run.execute())
+    assert server.peak == 128
+    assert run.tally.accepted == 600
+    assert run._limiter.limit <= 32
+
+
+def test_requests_that_are_never_answered_stop_the_run(tmp_path):
+    with LlmServer(flavour="vllm", delay=30) as server, pytest.raises(ErcSynthError, match="no answer for") as stop:
+        _run(server, tmp_path, patience=0.5, dialogues=3)
+    assert stop.value.exit_code == 3
+
+
+def test_a_request_the_server_always_fails_at_is_given_up_and_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("erc_synth.generation.runner.RETRY_BASE", 0.001)
+    with LlmServer(flavour="vllm", faults=1.0, kinds=("500",)) as server:
+        run = Run(RECIPE, _options(dialogues=2), OpenAITransport(), [server.url], tmp_path)
+        asyncio.run(run.execute())
+        assert len(server.requests) == 20
+    assert run.tally.given_up == 2
 
 
 def test_endpoints_of_different_models_are_refused(tmp_path):
@@ -310,7 +355,7 @@ def test_embedded_engine_writes_constrained_dialogues(tmp_path):
     profile = load_profile("smollm2-135m")
     server = EmbeddedServer(profile)
     options = _options(profile=profile, dialogues=2, few_shot=1, constrain=True, turns=(3, 3),
-                       sampling={**RECIPE.sampling, **profile.sampling}, timeout=200)  # fmt: skip
+                       sampling={**RECIPE.sampling, **profile.sampling}, timeout=200, patience=200)  # fmt: skip
     asyncio.run(Run(RECIPE, options, OpenAITransport("llama.cpp"), [server.url], tmp_path).execute())
     dialogues = list(accepted_dialogues(tmp_path / RECIPE.name))
     assert [len(d) for d in dialogues] == [3, 3]
