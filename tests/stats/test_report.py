@@ -48,7 +48,7 @@ def _quality(name):
 @pytest.fixture
 def inputs(tmp_path):
     """A small project folder: two runs, a grid of one classifier, one curated set."""
-    for variant in ("org", "nat", "bal", "tstr-nat"):
+    for variant in ("org", "nat", "bal", "tstr-nat", "leave-out"):
         run = tmp_path / "outputs" / f"compm-meld-{variant}-s1"
         run.mkdir(parents=True)
         (run / "metrics.json").write_text(json.dumps(_metrics()))
@@ -123,10 +123,9 @@ def test_failed_trainings_are_named_once_with_reason_and_log(inputs, tmp_path):
 
 
 def test_leave_out_stands_apart_from_the_tables(inputs, tmp_path):
-    for path in (tmp_path / "results").glob("compm-meld-tstr-nat-*"):
+    for path in (tmp_path / "results").glob("compm-meld-leave-out-*"):
         options = ["--train", "emorynlp", "--finetune", "iemocap", "--label-map", "core4"]
-        cell = {**json.loads(path.read_text()), "variant": "leave-out", "options": options}
-        path.write_text(json.dumps(cell))
+        path.write_text(json.dumps({**json.loads(path.read_text()), "options": options}))
     content = collect(inputs, tmp_path)
     assert [len(row["scores"]) for row in content.leave_out] == [3]
     assert "EmoryNLP, then IEMOCAP" in write_report(inputs, tmp_path / "report").read_text()
