@@ -97,6 +97,7 @@ class RunConfig:
     backbone: str = _opt("roberta-large", "roberta-large, roberta-base, mpnet, minilm, modernbert, a folder or Hub id")
     train: str = _opt("", "data set of the first stage: meld, org/repo:config, ./folder:config")
     finetune: str | None = _opt(None, "data set of a second stage")
+    pretrained: str | None = _opt(None, "folder of a finished equal run on --train alone, in place of the first stage")
     eval: tuple[str, ...] = _opt((), "data sets whose test split is scored (default: the last training set)")
     out: str = _opt("", "folder of this run")
     recipe: str | None = _opt(None, f"{', '.join(RECIPES)} (default: derived from --train and --finetune)")
@@ -138,7 +139,9 @@ class RunConfig:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-_REPORTING = ("out", "overwrite", "trackers", "push_to_hub", "save_steps", "data_dir", "knowledge_cache")
+# `pretrained` is checked to be the run that the first stage would be.
+_REPORTING = ("out", "overwrite", "trackers", "push_to_hub", "save_steps", "data_dir", "knowledge_cache", "pretrained")
+_SECOND_STAGE = ("finetune", "eval", "recipe", "finetune_epochs")
 _GROUPS = {"data": DataOptions, "shape": ModelOptions, "optimisation": Optimisation}
 
 
@@ -233,6 +236,8 @@ def _check(config: RunConfig) -> None:
             f"The recipe {recipe!r} does not fit --finetune {config.finetune or '(none)'}.",
             hint="Only pretrain-finetune has a second stage: give or remove --finetune.",
         )
+    if config.pretrained and not config.finetune:
+        raise ErcSynthError("--pretrained needs --finetune.", hint="It stands for the first of two stages.")
     for name in ("epochs", "batch_size", "accumulate", "finetune_epochs", "max_train_dialogues",
                  "max_eval_dialogues", "save_steps", "patience", "max_tokens", "heads", "max_turns"):  # fmt: skip
         value = config.to_dict()[name]
@@ -243,6 +248,15 @@ def _check(config: RunConfig) -> None:
             "The released TODKAT attends across the batch, so a batch cannot be cut in parts.",
             hint="Use --accumulate 1 or --mode fixed.",
         )
+
+
+def first_stage_differences(config: RunConfig, other: dict[str, Any]) -> list[str]:
+    """Keys of `other` (the stored settings of a one-stage run) that make it another run than our first stage."""
+    free = {*_REPORTING, *_SECOND_STAGE}
+    if config.data.drop_leaks:
+        free.remove("eval")  # it decides which train dialogues are dropped
+    ours = json.loads(json.dumps(config.to_dict()))  # tuples become lists, as in the file
+    return [key for key, value in ours.items() if key not in free and other.get(key) != value]
 
 
 def out_folder(config: RunConfig) -> Path:

@@ -65,6 +65,11 @@ class Training:
             "pretrain-finetune" if "--finetune" in words else "tstr" if self.variant.startswith("tstr") else "scratch"
         )
 
+    @property
+    def first_stage(self) -> str | None:
+        """Name of the TSTR run that is the same as the first of two stages."""
+        return f"{self.model}-{self.benchmark}-tstr-{self.variant}-s{self.seed}" if self.variant in KINDS else None
+
     def synthetic(self, kind: str) -> str:
         """Name of the synthetic sibling of the benchmark: ``nat`` or ``bal``."""
         return f"{self.repo}:{self.benchmark}_{KINDS[kind]}"
@@ -156,8 +161,12 @@ def options_of(training: Training, plan: Plan) -> list[str]:
 
 
 def command_of(training: Training, plan: Plan, outputs: Path, launch: Sequence[str]) -> list[str]:
-    """The whole command line of one training."""
-    return [*launch, *training.words(), *plan.extra, "--out", str(outputs / training.name)]
+    """The whole command line of one training; it starts from the plan's TSTR run where that has its weights."""
+    words = [*training.words(), *plan.extra, "--out", str(outputs / training.name)]
+    first = training.first_stage
+    if first in {t.name for t in plan.trainings()} and (outputs / str(first) / "metrics.json").exists():
+        words += ["--pretrained", str(outputs / str(first))]
+    return [*launch, *words]
 
 
 def execute(training: Training, plan: Plan, results: Path, outputs: Path, launch: Sequence[str]) -> str | None:
@@ -269,10 +278,12 @@ def run_plan(
         results, outputs = results.resolve(), outputs.resolve()
     work = [(training, (training, plan, results, outputs, launch or launch_words(jobs))) for training in todo]
     failed: list[tuple[Training, str]] = []
-    for training, reason in engines[launcher](work, jobs, outputs, dict(cluster or {})):
-        ended(training, reason)
-        if reason:
-            failed.append((training, reason))
+    # One-stage runs first: the others start from them.
+    for wave in ([w for w in work if not w[0].first_stage], [w for w in work if w[0].first_stage]):
+        for training, reason in engines[launcher](wave, jobs, outputs, dict(cluster or {})) if wave else ():
+            ended(training, reason)
+            if reason:
+                failed.append((training, reason))
     return failed
 
 
@@ -314,7 +325,7 @@ def _slurm(work: Work, jobs: int, outputs: Path, options: dict[str, Any]) -> Ite
     try:
         import submitit
     except ImportError as error:
-        raise ErcSynthError("The launcher slurm needs submitit.", hint="pip install submitit") from error
+        raise ErcSynthError("The launcher slurm needs submitit.", hint="pip install 'erc-synth[slurm]'") from error
     executor = submitit.AutoExecutor(folder=str(outputs / "slurm"), cluster=options.pop("cluster", "slurm"))
     # submitit's own time limit is five minutes.
     executor.update_parameters(**{"timeout_min": 24 * 60, "slurm_array_parallelism": jobs, **options})

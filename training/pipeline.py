@@ -7,6 +7,7 @@ Output: files of the contract `outputs/<run>/`. Not covered: the loop (`loop`), 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -27,7 +28,7 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import backbones, batching, checkpoints, corpus, grayscale, scoring
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Encoded
-from erc_synth.training.config import RunConfig, out_folder
+from erc_synth.training.config import RunConfig, first_stage_differences, out_folder
 from erc_synth.training.corpus import Corpus
 from erc_synth.training.loop import Progress, Stage, Trainer, predict, tokens_of
 from erc_synth.training.models import factory
@@ -129,7 +130,10 @@ class Run:
         if self.config.finetune is not None:
             names.append(("finetune", self.config.finetune))
         for number, (stage, name) in enumerate(names):
-            self._stage(model, 2 * number, stage, name)
+            if number == 0 and self.config.pretrained is not None:
+                self._take_over(model, Path(self.config.pretrained).expanduser())
+            else:
+                self._stage(model, 2 * number, stage, name)
         start = time.monotonic()
         evaluations = [self._evaluate(model, name) for name in self.config.eval or (names[-1][1],)]
         self.seconds += time.monotonic() - start
@@ -146,7 +150,7 @@ class Run:
                     module.backbone.compile(dynamic=True)
 
     def _topics(self, model: nn.Module) -> None:
-        if self.config.model == "todkat" and self.config.shape.mode == "paper":
+        if self.config.model == "todkat" and self.config.shape.mode == "paper" and self.config.pretrained is None:
             from erc_synth.training.models import topics
 
             seconds = topics.pretrain(model, self._encoded(self.config.train, "train"), self.tokenizer,
@@ -171,6 +175,26 @@ class Run:
         train, dev = self._encoded(name, "train"), self._encoded(name, "validation")
         soft = self._soft(model, index, stage, name, train, dev)
         self._fit(model, Stage(index, stage, train, dev, self._epochs(stage), soft), name)
+
+    def _take_over(self, model: nn.Module, parent: Path) -> None:
+        """The first stage from a finished run that equals it; its records name that run, its cost stays there."""
+        done = parent / "metrics.json"
+        if not done.exists():
+            raise ErcSynthError(f"{parent} holds no finished run.", hint="Train it first, or leave out --pretrained.")
+        stages = checkpoints.read_json(done)["stages"]
+        differ = first_stage_differences(self.config, checkpoints.read_json(parent / "run.json")["config"])
+        if len({s["dataset"] for s in stages}) > 1 or "finetune" in [s["name"] for s in stages]:
+            differ.append("finetune")
+        if stages[-1]["fingerprint"] != self.found[self.config.train].fingerprints["train"]:
+            differ.append("the data")
+        if differ:
+            raise ErcSynthError(
+                f"{parent} is not the first stage of this run: {', '.join(differ)} differ.",
+                hint="Give a run with the same settings, or leave out --pretrained.",
+            )
+        checkpoints.load_weights(model, parent / "model" / "model.safetensors")
+        origin = os.path.relpath(done, self.folder)
+        self.records += [{**s, "name": s["name"].replace("train", "pretrain"), "from": origin} for s in stages]
 
     def _epochs(self, stage: str) -> int:
         options = self.config.optimisation

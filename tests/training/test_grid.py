@@ -172,3 +172,13 @@ def test_a_cluster_engine_runs_the_same_plan(tmp_path, trainer, launcher):
     statuses = {p.name: json.loads(p.read_text())["status"] for p in (tmp_path / "results").glob("*.json")}
     assert sorted(statuses.values()) == ["done"] * 3 + ["failed"] * 3
     assert [t.benchmark for t in open_trainings(plan, tmp_path / "results")] == ["iemocap"]
+
+
+def test_two_stage_trainings_start_from_the_plans_tstr_run(tmp_path, trainer):
+    plan = _plan(models=("compm",), variants=("nat", "bal", "tstr-nat"), seeds=(0,))
+    _run(plan, tmp_path, trainer)
+    calls = (tmp_path / "calls.txt").read_text().splitlines()
+    first = f"--pretrained {tmp_path / 'outputs' / 'compm-meld-tstr-nat-s0'}"
+    assert len(calls) == 3
+    assert "--finetune" not in calls[0]
+    assert ["meld_natural --finetune meld" in line for line in calls if line.endswith(first)] == [True]
