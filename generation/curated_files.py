@@ -85,26 +85,62 @@ def curate_runs(
 
     Yields:
         The result and its ``curation.json`` content.
-    """
-    from erc_synth.generation.prompts import example_texts
 
+    Raises:
+        ErcSynthError: Two runs are of one recipe (nothing is written); or, after all others were written
+            (exit code 3), a run could not be read or nothing of it was left. Its older files are untouched.
+    """
+    _check_recipes(folders)
     out.mkdir(parents=True, exist_ok=True)
     seen = curation.Seen()
-    written: set[str] = set()
+    failed: list[ErcSynthError] = []
     for folder in folders:
-        run = read_run(folder)
-        if run.config in written:
-            raise ErcSynthError(
-                f"{folder} and another run are both of the recipe {run.config!r}.",
-                hint="Curate them into two --out folders.",
-            )
-        written.add(run.config)
-        splits = run.splits if recipe_splits else options.splits
-        wanted = replace(options, language=options.language and run.language, cast=run.cast, splits=splits)
-        curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts())
-        report = curated.report(recipe=run.config, generator=run.generator)
+        try:
+            curated, report = _curate_run(folder, options, leaks, seen, recipe_splits)
+        except ErcSynthError as error:
+            failed.append(error)
+            continue
         write_curated(curated, report, out)
         yield curated, report
+    if failed:
+        raise _summary(failed, len(folders))
+
+
+def _curate_run(
+    folder: Path, options: curation.Options, leaks: LeakIndex | None, seen: curation.Seen, recipe_splits: bool
+) -> tuple[curation.Curated, dict[str, Any]]:
+    from erc_synth.generation.prompts import example_texts
+
+    run = read_run(folder)
+    splits = run.splits if recipe_splits else options.splits
+    wanted = replace(options, language=options.language and run.language, cast=run.cast, splits=splits)
+    curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts())
+    return curated, curated.report(recipe=run.config, generator=run.generator)
+
+
+def _check_recipes(folders: Sequence[Path]) -> None:
+    """Two runs of one recipe would write the same files."""
+    from erc_synth.generation.run_folder import recipe_of
+
+    owner: dict[str, Path] = {}
+    for folder in folders:
+        name = recipe_of(folder).name
+        if name in owner:
+            raise ErcSynthError(
+                f"{owner[name]} and {folder} are both of the recipe {name!r}.",
+                hint="Curate them into two --out folders.",
+            )
+        owner[name] = folder
+
+
+def _summary(failed: Sequence[ErcSynthError], total: int) -> ErcSynthError:
+    """The errors of several runs as one; a single run keeps its own."""
+    if total == 1:
+        return failed[0]
+    sentences = " ".join(str(error) for error in failed)
+    return ErcSynthError(
+        f"{len(failed)} of {total} runs were not curated: {sentences}", exit_code=2 if len(failed) == total else 3
+    )
 
 
 def write_curated(curated: curation.Curated, report: dict[str, Any], out: Path) -> None:

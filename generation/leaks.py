@@ -9,10 +9,13 @@ What counts as a hit, all on normalised words (`wording`):
 
 - ``exact``: the same dialogue (two turns or three words at least), or lines of four and more words shared
   with one benchmark dialogue that add up to eight words. One short stock sentence is chance, not a copy.
-- ``ngram8``: eight words in a row, over turn borders, at least five of them different.
+- ``ngram8``: eight words in a row, over turn borders, at least five of them different and two of them
+  uncommon; or two 8-grams of everyday words (nine in a row) shared with one benchmark dialogue.
+  "Can I talk to you for a second" alone is chance.
 - ``near_duplicate``: Jaccard similarity of word 3-grams of at least 0.6 (MinHash, then exact).
 
-Lines and 8-grams said in three or more dialogues of a benchmark are stock phrases and never count.
+Lines and 8-grams said in three or more dialogues of a benchmark are stock phrases and never count. A word is
+uncommon unless it stands in 5 % of all benchmark dialogues (and in 20 at least: fewer tell nothing).
 """
 
 from __future__ import annotations
@@ -32,7 +35,11 @@ GRAM = 8
 GRAM_DIFFERENT = 5
 LINE_WORDS = 4
 SHARED_WORDS = 8
+GRAM_UNCOMMON = 2
+EVERYDAY_GRAMS = 2
 STOCK_DIALOGUES = 3
+COMMON_SHARE = 0.05
+COMMON_DIALOGUES = 20
 
 LeakTable = dict[str, dict[str, bool | int]]
 
@@ -67,16 +74,19 @@ class LeakIndex:
         self._lines: dict[str, list[int]] = defaultdict(list)
         self._grams: dict[str, list[int]] = defaultdict(list)
         self._near = NearIndex(threshold)
+        dialogues_with: Counter[str] = Counter()  # by word
         for source, dialogues in splits.items():
             for dialogue in dialogues:
-                self._add(source, dialogue)
+                turns = lines(dialogue)
+                self._add(source, dialogue, turns)
+                dialogues_with.update({word for turn in turns for word in turn})
         self._drop_stock(self._lines)
         self._drop_stock(self._grams)
+        self._everyday = self._everyday_words(dialogues_with)
 
-    def _add(self, source: str, dialogue: Dialogue) -> None:
+    def _add(self, source: str, dialogue: Dialogue, turns: list[list[str]]) -> None:
         number = len(self._known)
         self._known.append((source, dialogue.dialogue_id))
-        turns = lines(dialogue)
         self._wholes[_whole(turns)].append(number)
         for line in _long_lines(turns):
             self._lines[line].append(number)
@@ -92,6 +102,10 @@ class LeakIndex:
                 by_benchmark = Counter(self._known[number][0].split("/")[0] for number in numbers)
                 if max(by_benchmark.values()) >= STOCK_DIALOGUES:
                     del index[text]
+
+    def _everyday_words(self, dialogues_with: Counter[str]) -> frozenset[str]:
+        least = max(COMMON_DIALOGUES, COMMON_SHARE * len(self._known))
+        return frozenset(word for word, count in dialogues_with.items() if count >= least)
 
     def hits(self, dialogue: Dialogue, signed: Signature | None = None) -> list[Hit]:
         """Every (source, kind) that the dialogue hits, with one benchmark dialogue as evidence.
@@ -123,8 +137,13 @@ class LeakIndex:
         return numbers + [number for number, count in shared.items() if count >= SHARED_WORDS]
 
     def _shared_grams(self, turns: list[list[str]]) -> list[int]:
-        known = self._grams
-        return [number for gram in _telling_grams(turns) for number in known.get(gram, ())]
+        shared: Counter[int] = Counter()
+        for gram in _telling_grams(turns):
+            if numbers := self._grams.get(gram):
+                uncommon = len(set(gram.split()) - self._everyday)
+                weight = EVERYDAY_GRAMS if uncommon >= GRAM_UNCOMMON else 1
+                shared.update(dict.fromkeys(numbers, weight))
+        return [number for number, weight in shared.items() if weight >= EVERYDAY_GRAMS]
 
     def _alike(self, turns: list[list[str]], signed: Signature | None) -> list[int]:
         if sum(map(len, turns)) < SHARED_WORDS:

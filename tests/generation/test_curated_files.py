@@ -1,5 +1,6 @@
 """Run folders in, curated files out: the contract of CONTRIBUTING.md."""
 
+import contextlib
 import json
 
 import pytest
@@ -70,6 +71,32 @@ def test_one_config_is_not_written_twice(runs, tmp_path):
     again = write_run(tmp_path / "more", NATURAL, invented(5, start=900))
     with pytest.raises(ErcSynthError, match="both of the recipe"):
         list(curate_runs([runs / NATURAL, again], tmp_path / "c", Options(), LeakIndex({})))
+    assert not (tmp_path / "c").exists()
+
+
+def test_an_empty_config_does_not_stop_the_others(runs, tmp_path):
+    write_run(runs, "iemocap_natural", [])  # sorted before both others
+    results = curate_runs(run_folders([runs]), tmp_path / "c", Options(), LeakIndex({}))
+    written = []
+    with pytest.raises(ErcSynthError, match=r"1 of 3 runs .*iemocap_natural is left .*the run is empty") as caught:
+        written.extend(report["config"] for _, report in results)
+    assert caught.value.exit_code == 3
+    assert written == [BALANCED, NATURAL]
+    assert not list((tmp_path / "c").glob("iemocap*"))
+
+
+def test_a_config_left_empty_keeps_its_older_files(tmp_path):
+    for dialogues in (invented(9), invented(3, turns=1)):
+        with contextlib.suppress(ErcSynthError):
+            curated(write_run(tmp_path / f"runs{len(dialogues)}", NATURAL, dialogues), tmp_path / "c")
+    assert sum(map(len, read_curated(tmp_path / "c" / f"{NATURAL}.jsonl").values())) == 9
+
+
+def test_a_single_empty_config_is_bad_input(tmp_path):
+    write_run(tmp_path / "runs", NATURAL, invented(3, turns=1))
+    with pytest.raises(ErcSynthError, match="is left after curation") as caught:
+        curated(tmp_path / "runs", tmp_path / "c")
+    assert caught.value.exit_code == 2
 
 
 def test_a_broken_line_is_named(tmp_path):

@@ -69,6 +69,24 @@ def test_a_stock_phrase_is_no_leak():
     assert {hit.kind for hit in LeakIndex({"meld/test": said_often[:2]}).hits(own)} >= {"exact", "ngram8"}
 
 
+def with_everyday_words(said: str) -> LeakIndex:
+    """Twenty dialogues that use the same words in another order, and one that says them in a row."""
+    daily = "can i talk to you for a second when back at home"
+    others = [with_texts(d, [*texts(d), *daily.split()[::-1]], d.dialogue_id) for d in invented(20, start=300)]
+    return LeakIndex({"meld/test": [*others, with_texts(TEST_SET[0], [*texts(TEST_SET[0]), said], "b")]})
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [("Can I talk to you for a second?", set()),
+     ("Can I talk to you for a second when", {"ngram8"}),
+     ("Can I talk to you for a marmalade sandwich?", {"ngram8"})],
+)  # fmt: skip
+def test_eight_everyday_words_are_chance_but_nine_or_rare_ones_are_not(said, found):
+    own = with_texts(invented_dialogue(70_000), ["Nice hat.", f"Well. {said}", "Never."], "x")
+    assert {hit.kind for hit in with_everyday_words(f"Listen! {said}").hits(own)} == found
+
+
 def test_eight_words_over_a_turn_border_count():
     original = with_texts(TEST_SET[0], ["never lend him", "your green umbrella again please"], "b")
     copy = with_texts(TEST_SET[0], ["Right.", "Never lend him your green umbrella again please"], "x")
