@@ -21,75 +21,80 @@ DEAD_AFTER = 3  # connection failures in a row
 REST = 1.0  # seconds until a dead endpoint is tried again; doubles up to MAX_REST
 MAX_REST = 60.0
 
-GAIN = 0.15  # a doubled limit must bring so much more throughput, or it is taken back
-LOSS = 0.1  # a halved limit may cost so much of it, and stays
-LEAST = 8  # requests in flight that never are too many for a server that queues
-SAMPLE = 32  # answers at least that a throughput is measured over
-HOLD = 60.0  # seconds until a settled limit is put to the test again
+GAIN = 0.25  # of the growth of what is in flight, at least, must come back as throughput
+LOSS = 0.05  # of the throughput, at most, may be lost when the limit is halved
+SAMPLE = 64  # answers, at least, to judge a halved limit by
+FEW = 32  # a ceiling that no server is flooded by: not judged
+LEAST = 8  # the limit is not halved below
+HOLD = 60.0  # seconds until a limit that was found is put to the test again
 
 
 class Gauge:
-    """The limit of one endpoint by its throughput: double while it pays, halve while it costs nothing.
+    """The limit of one endpoint by its throughput: double while it pays, then halve while it costs nothing.
 
     By Little's law throughput = in flight / latency. Once the server is full, latency grows in proportion to
-    what is in flight; the answers only wait longer, and a time-out throws them away. Throughput is
-    measured at one limit after the other, in tokens per second, only while the limit is used in full.
+    what is in flight: the answers only wait longer, until a time-out throws them away. Throughput is
+    measured in tokens per second over one generation of answers after the other. While it is measured the limit
+    grows, one for each answer, so a server that can take more is not kept waiting for the verdict.
     """
 
-    def __init__(self, ceiling: int) -> None:
-        self.ceiling = ceiling
-        self.best: tuple[int, float] | None = None  # limit, and throughput there
-        self._until = float("-inf")
-        self._level = 0
-        self._measure(0, 0.0, settle=0)
+    def __init__(self, limit: int, ceiling: int, now: float) -> None:
+        self._ceiling = ceiling
+        self._judges = ceiling > FEW and limit < ceiling
+        self._hold = float("-inf")
+        self._first = True
+        self._best: tuple[int, float, float] | None = None  # limit, throughput, mean in flight
+        self._measure(limit, now, up=True)
 
-    def _measure(self, level: int, now: float, *, settle: int) -> None:
-        """Begin a measurement; the first answers still come from the limit before."""
-        self._level, self._settle = level, settle
-        self._answers, self._tokens, self._began = 0, 0, now
+    def _measure(self, level: int, now: float, *, up: bool) -> int:
+        self._level, self._up, self._began = level, up, now
+        self._answers = self._tokens = self._flights = 0
+        return level
 
-    def answered(self, level: int, in_flight: int, tokens: int, now: float) -> int:
+    def answered(self, limit: int, in_flight: int, tokens: int, now: float) -> int:
         """The limit after one more answer.
 
         Args:
-            level: The limit now.
+            limit: The limit now.
             in_flight: Requests out when the answer came, itself included.
             tokens: What the answer brought.
             now: Seconds.
         """
-        if now < self._until or self.ceiling <= LEAST:
-            return level
-        if level != self._level or in_flight < level:
-            self._measure(level, now, settle=in_flight)
-        elif self._settle > 0:
-            self._settle -= 1
-            self._began = now
-        else:
-            self._answers += 1
-            self._tokens += tokens
-            if self._answers >= max(level, SAMPLE) and now > self._began:
-                return self._judge(level, self._tokens / (now - self._began), now)
-        return level
+        if not self._judges:
+            return min(limit + 1, self._ceiling)
+        if now < self._hold:
+            return limit
+        wanted = min(2 * self._level, self._ceiling) if self._up else self._level
+        if in_flight < 0.9 * self._level or (not self._up and in_flight > self._level):
+            self._measure(self._level, now, up=self._up)  # too few jobs, or the answers to a higher limit still come
+            return min(limit + 1, wanted)
+        self._answers += 1
+        self._tokens += tokens
+        self._flights += self._level if self._first else in_flight  # the first were all sent at the first limit
+        if self._answers < (self._level if self._up else max(self._level, SAMPLE)) or now <= self._began:
+            return min(limit + 1, wanted)
+        return self._judge(self._tokens / (now - self._began), self._flights / self._answers, now)
 
-    def _judge(self, level: int, rate: float, now: float) -> int:
-        self._level = 0  # whatever comes next is measured anew
-        if self.best is None:
-            self.best = (level, rate)
-        known, before = self.best
-        if level < known:
-            if rate < before * (1 - LOSS):
-                return self._settled(known, now)
-            self.best = (level, max(rate, before))
-            return max(level // 2, LEAST) if level > LEAST else self._settled(level, now)
-        if level > known and rate < before * (1 + GAIN * (level / known - 1)):
-            return max(known // 2, LEAST) if known > LEAST else self._settled(known, now)
-        self.best = (level, rate)
-        return min(level * 2, self.ceiling) if level < self.ceiling else self._settled(level, now)
+    def _judge(self, rate: float, flight: float, now: float) -> int:
+        self._first, level = False, self._level
+        best, before, flight_before = self._best or (level, 0.0, flight)
+        if self._up and rate >= before * (1 + GAIN * (flight / flight_before - 1)):
+            self._best = (level, rate, flight)
+            if level == self._ceiling:
+                return self._found(level, float("inf"))
+            return self._measure(min(2 * level, self._ceiling), now, up=True)
+        if not self._up and rate < before * (1 - LOSS):
+            return self._found(best, now + HOLD)
+        if not self._up:
+            best = level
+            self._best = (level, max(rate, before), flight)
+        if best <= LEAST:
+            return self._found(best, now + HOLD)
+        return self._measure(max(best // 2, LEAST), now, up=False)
 
-    def _settled(self, level: int, now: float) -> int:
-        self.best = None
-        self._until = now + HOLD if level < self.ceiling else float("inf")
-        return level
+    def _found(self, level: int, hold: float) -> int:
+        self._hold, self._best = hold, None
+        return self._measure(level, hold, up=True)
 
 
 @dataclass(slots=True)
@@ -140,7 +145,7 @@ class Limiter:
         self._waking = False
         ceiling = max(1, ceiling)
         first = float(max(1, min(start, ceiling)))
-        self.endpoints = [Endpoint(url, ceiling, first, Gauge(ceiling)) for url in urls]
+        self.endpoints = [Endpoint(url, ceiling, first, Gauge(int(first), ceiling, clock())) for url in urls]
 
     @property
     def in_flight(self) -> int:
