@@ -21,6 +21,7 @@ def curate(
         typer.Option(help="Ratios of train, validation, test; the recipe's when left out."),
     ] = None,
     keep: Annotated[list[str] | None, typer.Option(help="A reason that shall not drop (repeatable).")] = None,
+    restore: Annotated[list[str] | None, typer.Option(help="A dialogue that no reason drops (repeatable).")] = None,
     drop_leaks: Annotated[str, typer.Option(help="test: hits of test splits; any: of all splits.")] = "test",
     data_dir: Annotated[Path | None, typer.Option(help="Folder with meld/, emorynlp/, iemocap/.")] = None,
     max_words: Annotated[int, typer.Option(help="Most words of a turn.")] = 100,
@@ -37,6 +38,7 @@ def curate(
         size=size,
         splits=splits or (0.8, 0.1, 0.1),
         keep=frozenset(keep or ()),
+        restore=frozenset(restore or ()),
         drop_leaks=drop_leaks,
         max_words=max_words,
         min_turns=min_turns,
@@ -65,4 +67,4 @@ def _say(report: dict[str, Any], out: Path) -> None:
     if absent:
         typer.echo(f"  leaks    not checked: {', '.join(absent)}")
     if report["dropped"]:
-        typer.echo(f"  undo     --keep REASON; the dialogues are in {out / config}.dropped.jsonl")
+        typer.echo(f"  undo     --keep REASON or --restore ID; the dialogues are in {out / config}.dropped.jsonl")

@@ -87,13 +87,15 @@ def curate_runs(
         The result and its ``curation.json`` content.
 
     Raises:
-        ErcSynthError: Two runs are of one recipe (nothing is written); or, after all others were written
-            (exit code 3), a run could not be read or nothing of it was left. Its older files are untouched.
+        ErcSynthError: Two runs are of one recipe (nothing is written). After all others were written: a run
+            could not be read or nothing of it was left (exit code 3; its older files are untouched), or a
+            dialogue to restore is in none.
     """
     _check_recipes(folders)
     out.mkdir(parents=True, exist_ok=True)
     seen = curation.Seen()
     failed: list[ErcSynthError] = []
+    missing = set(options.restore)
     for folder in folders:
         try:
             curated, report = _curate_run(folder, options, leaks, seen, recipe_splits)
@@ -101,7 +103,12 @@ def curate_runs(
             failed.append(error)
             continue
         write_curated(curated, report, out)
+        missing -= curated.split_of.keys()
         yield curated, report
+    if missing and not failed:
+        raise ErcSynthError(
+            f"No dialogue has the id {min(missing)!r}.", hint="The ids stand in <config>.dropped.jsonl."
+        )
     if failed:
         raise _summary(failed, len(folders))
 

@@ -1,7 +1,8 @@
 """Curation: which accepted dialogues become the data set, and in which split.
 
 Purpose: every dialogue that is left out has one reason, is counted, is kept on disk beside the set, and
-comes back with ``--keep REASON``. One seed decides everything that is drawn.
+comes back with ``--keep REASON`` (all of that reason) or ``--restore ID`` (this one). One seed decides
+everything that is drawn.
 Input: dialogues of one run (or of several, which are then compared with each other as well).
 Output: `Curated`; `curated/<config>.jsonl`, `.curation.json`, `.dropped.jsonl`.
 Not covered: parsing (`parsing`), the meaning of a leak (`leaks`), figures on quality (`quality`).
@@ -56,6 +57,7 @@ class Options:
         size: Wanted dialogues; ``None`` keeps all.
         splits: Ratios of train, validation, test.
         keep: Reasons that do not drop (`REASONS`).
+        restore: Ids of dialogues that no reason drops.
         drop_leaks: ``test`` drops dialogues that hit a test split, ``any`` those that hit any split.
         max_words: Most words of a turn (MELD has up to 69, EmoryNLP up to 148).
         min_turns: Fewest turns.
@@ -68,6 +70,7 @@ class Options:
     size: int | None = None
     splits: splitting.Ratios = (0.8, 0.1, 0.1)
     keep: frozenset[str] = frozenset()
+    restore: frozenset[str] = frozenset()
     drop_leaks: str = "test"
     max_words: int = 100
     min_turns: int = 2
@@ -90,6 +93,7 @@ class Options:
         return {
             **asdict(self),
             "keep": sorted(self.keep),
+            "restore": sorted(self.restore),
             "splits": list(self.splits),
             "cast": list(self.cast),
         }
@@ -208,7 +212,7 @@ def curate(
             passed.append(dialogue)
         else:
             dropped.append(drop)
-    kept, surplus = (passed, []) if "surplus" in options.keep else splitting.trim(passed, options.size, options.seed)
+    kept, surplus = _trimmed(passed, options)
     dropped += [Dropped(dialogue, "surplus", f"size {options.size}") for dialogue in surplus]
     if not kept:
         raise ErcSynthError(
@@ -220,6 +224,16 @@ def curate(
     table = leak_table(judge.leak_hits, leaks.sources if leaks else ())
     size = (len(ordered), sum(map(len, ordered)))
     return Curated(config, size, tuple(kept), split_of, tuple(dropped), table, options)
+
+
+def _trimmed(passed: list[Dialogue], options: Options) -> tuple[list[Dialogue], list[Dialogue]]:
+    """Kept and surplus dialogues; restored ones are kept first."""
+    if options.size is None or "surplus" in options.keep:
+        return passed, []
+    restored = [dialogue for dialogue in passed if dialogue.dialogue_id in options.restore]
+    others = [dialogue for dialogue in passed if dialogue.dialogue_id not in options.restore]
+    kept, surplus = splitting.trim(others, max(0, options.size - len(restored)), options.seed)
+    return restored + kept, surplus
 
 
 class _Judge:
@@ -237,27 +251,29 @@ class _Judge:
         self.same_split: dict[str, str] = {}
 
     def drop(self, dialogue: Dialogue) -> Dropped | None:
+        restored = dialogue.dialogue_id in self.options.restore
+        keep = frozenset(REASONS) if restored else self.options.keep
         turns = lines(dialogue)
         for reason, detail in _faults(dialogue, turns, self.options, self.examples):
-            if reason not in self.options.keep:
+            if reason not in keep:
                 return Dropped(dialogue, reason, detail)
         signed = signature(turns)
         hits = self.leaks.hits(dialogue, signed) if self.leaks else []
         serious = [hit for hit in hits if self.options.drop_leaks == "any" or hit.source.endswith("/test")]
-        leaking = bool(serious) and "leak" not in self.options.keep
+        leaking = bool(serious) and "leak" not in keep
         if hits:
             self.leak_hits.append((hits, leaking))
         if leaking:
             hit = serious[0]
             return Dropped(dialogue, "leak", f"{hit.kind} of {hit.source} {hit.dialogue_id}")
-        return self._duplicate(dialogue, "\n".join(" ".join(turn) for turn in turns), signed)
+        return self._duplicate(dialogue, "\n".join(" ".join(turn) for turn in turns), signed, keep)
 
-    def _duplicate(self, dialogue: Dialogue, whole: str, signed: Signature) -> Dropped | None:
+    def _duplicate(self, dialogue: Dialogue, whole: str, signed: Signature, keep: frozenset[str]) -> Dropped | None:
         match = self.seen.find(whole, signed)
         if match is not None:
             kind, config, other = match
             reason = kind if config == self.config else "duplicate_across"
-            if reason not in self.options.keep:
+            if reason not in keep:
                 return Dropped(dialogue, reason, f"{kind} of {config} {other}")
             if config == self.config:
                 self.same_split[dialogue.dialogue_id] = other

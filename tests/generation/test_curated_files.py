@@ -61,6 +61,16 @@ def test_the_same_call_writes_the_same_bytes(runs, tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
+def test_a_dropped_dialogue_comes_back_by_its_id(runs, tmp_path):
+    curated(runs, tmp_path / "c")
+    path = tmp_path / "c" / f"{NATURAL}.dropped.jsonl"
+    lost = json.loads(path.read_text().splitlines()[0])["dialogue_id"]
+    curated(runs, tmp_path / "c", restore=frozenset({lost}))
+    assert lost not in path.read_text()
+    with pytest.raises(ErcSynthError, match="No dialogue has the id 'nobody'"):
+        curated(runs, tmp_path / "c", restore=frozenset({"nobody"}))
+
+
 def test_run_folders_are_found_below_and_named_once(runs, tmp_path):
     assert [folder.name for folder in run_folders([runs, runs / NATURAL])] == [BALANCED, NATURAL]
     with pytest.raises(ErcSynthError, match="No run was found"):

@@ -56,6 +56,20 @@ def test_each_fault_is_named_and_can_be_undone(reason):
     assert reasons(bad(reason), keep=frozenset({reason})) == {}
 
 
+@pytest.mark.parametrize("reason", sorted(REASONS.keys() - {"leak", "duplicate_across", "surplus"}))
+def test_one_dialogue_is_restored_by_its_id(reason):
+    wrong, other = bad(reason), replace(bad("too_short"), dialogue_id="other")
+    assert reasons(wrong, other, restore=frozenset({wrong.dialogue_id})) == {"too_short": 1}
+
+
+def test_a_restored_dialogue_is_never_surplus():
+    first = curate("c", GOOD, Options(size=4))
+    lost = [drop.dialogue.dialogue_id for drop in first.dropped]
+    second = curate("c", GOOD, Options(size=4, restore=frozenset(lost[:3])))
+    assert set(lost[:3]) < second.split_of.keys()
+    assert len(second.kept) == 4
+
+
 def test_nothing_is_lost_and_counts_add_up():
     curated = curate("c", [*GOOD, bad("too_short"), bad("duplicate")], Options(size=8))
     report = curated.report(recipe="r", generator="g")
