@@ -40,7 +40,7 @@ class TransportError(Exception):
     def __init__(
         self, kind: str, message: str, *, retryable: bool, status: int = 0, retry_after: float | None = None
     ) -> None:
-        super().__init__(message[:500])
+        super().__init__(" ".join(message[:500].split()))
         self.kind = kind
         self.retryable = retryable
         self.status = status

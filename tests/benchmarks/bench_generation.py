@@ -1,6 +1,7 @@
 """Figures of generation against a fake server in a process of its own.
 
 Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill]
+       python tests/benchmarks/bench_generation.py yield [RECIPE ...]     (the embedded model, minutes per recipe)
 Ratios hold within one run: the wanted throughput is computed from the server's own delay.
 """
 
@@ -17,9 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from erc_synth.generation import runner
+from erc_synth.generation.embedded import EmbeddedServer
 from erc_synth.generation.journal import read_attempts, scan
 from erc_synth.generation.parsing import parse
-from erc_synth.generation.recipe import load_profile, load_recipe
+from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
 from erc_synth.generation.runner import Options, Run
 from erc_synth.generation.transport import OpenAITransport
 
@@ -74,7 +77,7 @@ def client():
         )
 
 
-def memory(jobs=(1_000, 50_000)):
+def memory(jobs=(1_000, 200_000)):
     peaks = []
     for count in jobs:
         code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench_generation as b; b.one({count})"
@@ -95,7 +98,8 @@ def scanning(records=200_000):
         text = "Speaker: Ross Utterance: The kite is up and away. Number: 0\n" * 10
         with path.open("w") as lines:
             for i in range(records):
-                record = {"type": "attempt", "index": i, "attempt": 0, "outcome": "accepted", "seed": i, "text": text}
+                record = {"type": "attempt", "index": i, "attempt": 0, "outcome": "accepted", "seed": i,
+                          "endpoint": "http://127.0.0.1:8000", "labels": {"neutral": 6, "joy": 4}, "text": text}  # fmt: skip
                 lines.write(json.dumps(record) + "\n")
         start = time.perf_counter()
         found = scan(path)
@@ -139,10 +143,30 @@ def kill(rounds=20, dialogues=1_000):
         print(f"{rounds} kills with faults: {lost} lost, {twice} twice, same final set of jobs: {same}")
 
 
+def yields(recipes, jobs=8):
+    """Share of single answers that are dialogues: with one example, without and with the grammar."""
+    profile = load_profile("smollm2-135m")
+    server = EmbeddedServer(profile)
+    runner.MAX_ATTEMPTS = 1  # what one answer is worth, not what persistence gets
+    for recipe in map(load_recipe, recipes or RECIPE_NAMES):
+        for constrain in (False, True):
+            options = Options(profile, {**recipe.sampling, **profile.sampling}, dialogues=jobs,
+                              few_shot=profile.few_shot, constrain=constrain)  # fmt: skip
+            with tempfile.TemporaryDirectory() as out:
+                run = Run(recipe, options, OpenAITransport("llama.cpp"), [server.url], Path(out))
+                asyncio.run(run.execute())
+            tally, form = run.tally, "constrained" if constrain else "free       "
+            print(f"yield {recipe.name:<18} {form} {tally.accepted}/{jobs} in {tally.seconds:.0f} s, "
+                  f"{tally.completion_tokens / tally.seconds:.0f} tokens/s  {dict(tally.rejected)}", flush=True)  # fmt: skip
+
+
 PARTS = {"slots": slots, "client": client, "memory": memory, "scan": scanning, "parser": parser, "kill": kill}
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or ["full"]
+    if wanted[0] == "yield":
+        yields(wanted[1:])
+        sys.exit()
     for name, part in PARTS.items():
         if name in wanted or "full" in wanted:
             part()

@@ -4,10 +4,10 @@ Usage: ERC_DATA=... python tests/benchmarks/bench_loaders.py
 Each figure comes from a process of its own, so that peaks do not add up.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 LOAD = """
 import resource, time
@@ -41,17 +41,23 @@ loaded = registry.load({root!r}, "meld_natural", cache_dir={cache!r})
 print(f"loaded {{sum(map(len, loaded.values())):,}} in {{time.perf_counter() - start:.1f}} s, peak {{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}} MB")
 """
 STREAM = """
-import time
+import sys, time
+began = time.perf_counter()
 import datasets
+{libraries}
 from erc_synth.loaders import registry
 start = time.perf_counter()
 next(iter(registry.load({root!r}, "meld_natural", streaming=True)["train"]))
-print(f"streaming: first row after {{time.perf_counter() - start:.2f}} s")
+end = time.perf_counter()
+torch = "with torch" if "torch" in sys.modules else "without torch"
+print(f"first row {{end - start:.2f}} s after the call, {{end - began:.2f}} s with the imports before it ({{torch}})")
 """
 
 
-def show(title, code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def show(title, code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
     print(f"{title}: {(done.stdout.strip() or done.stderr.strip()).splitlines()[-1]}", flush=True)
 
 
@@ -62,4 +68,10 @@ if __name__ == "__main__":
                 show(f"{name} {state}", LOAD.format(name=name, cache=f"{place}/cache"))
         show("one million utterances", BUILD.format(root=place))
         show("one million utterances", FOLDER.format(root=f"{place}/repo", cache=f"{place}/cache"))
-        show("one million utterances", STREAM.format(root=f"{Path(place)}/repo"))
+        # `datasets` imports torch for a streamed set whenever torch is installed: shown apart, it is not loading.
+        for title, libraries, environment in (
+            ("streaming, libraries imported", "import torch", {}),
+            ("streaming, torch not imported yet", "", {}),
+            ("streaming, no torch", "", {"USE_TORCH": "0"}),
+        ):
+            show(title, STREAM.format(root=f"{place}/repo", libraries=libraries), **environment)

@@ -8,6 +8,7 @@ it is killed: `python llm_server.py PORT [--delay S] [--faults 0.2] [--flavour t
 import argparse
 import asyncio
 import contextlib
+import contextvars
 import json
 import logging
 import random
@@ -37,9 +38,13 @@ def dialogue_for(prompt: str, seed: int) -> str:
     )
 
 
+_since: contextvars.ContextVar[float] = contextvars.ContextVar("since")  # when the request came
+
+
 @web.middleware
 async def _client_may_leave(request, handler):
     """A client that is killed while it is answered is part of the tests, not an error of the server."""
+    _since.set(asyncio.get_running_loop().time())
     try:
         return await handler(request)
     except ConnectionError:
@@ -70,6 +75,7 @@ class LlmServer:
     ):  # fmt: skip
         self.delay, self.faults, self.kinds, self.limit = delay, faults, kinds, limit
         self.flavour, self.model, self.retry_after, self.text, self.dead = flavour, model, retry_after, text, dead
+        self.queues = bool(slots)
         self.slots = asyncio.Semaphore(slots) if slots else contextlib.nullcontext()
         self.port, self.answer = port, answer
         self.draw = random.Random(seed)
@@ -168,17 +174,20 @@ class LlmServer:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
+            text = dialogue_for(prompt, seed) if self.text is None else self.text
+            content = shape(text, seed)
+            whole = json.dumps(content).encode()
             async with self.slots:
-                await asyncio.sleep(self.delay)
+                now = asyncio.get_running_loop().time()
+                # The set delay is the whole of it: what Python needed for the answer is a part.
+                await asyncio.sleep(self.delay if self.queues else _since.get() + self.delay - now)
             if self.answer is not None:  # any bytes at all, with status 200
                 return web.Response(body=self.answer, content_type="application/json")
             kind = self.draw.choice(self.kinds) if self.draw.random() < self.faults else None
-            text = dialogue_for(prompt, seed) if self.text is None else self.text
-            content = shape(text, seed)
             if kind:
                 return await self._fault(kind, request, content)
             self.served += 1
-            return web.json_response(content)
+            return web.Response(body=whole, content_type="application/json")
         finally:
             self.in_flight -= 1
 
