@@ -31,6 +31,7 @@ class Run:
     language: str
     cast: tuple[str, ...]
     splits: Ratios
+    adaptive: bool
     dialogues: tuple[Dialogue, ...]
 
 
@@ -63,7 +64,8 @@ def read_run(folder: Path) -> Run:
     generator = dialogues[0].generator if dialogues else None
     cast = recipe.format.names if recipe.closed_cast else ()
     train, validation, test = (float(recipe.splits[name]) for name in SPLITS)
-    return Run(recipe.name, generator, recipe.language, cast, (train, validation, test), dialogues)
+    adaptive = recipe.balanced and recipe.balance == "adaptive"
+    return Run(recipe.name, generator, recipe.language, cast, (train, validation, test), adaptive, dialogues)
 
 
 def curate_runs(
@@ -120,7 +122,9 @@ def _curate_run(
 
     run = read_run(folder)
     splits = run.splits if recipe_splits else options.splits
-    wanted = replace(options, language=options.language and run.language, cast=run.cast, splits=splits)
+    wanted = replace(
+        options, language=options.language and run.language, cast=run.cast, splits=splits, level=run.adaptive
+    )
     curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts())
     return curated, curated.report(recipe=run.config, generator=run.generator)
 

@@ -55,6 +55,7 @@ class Options:
     Attributes:
         seed: Decides trimming and splitting.
         size: Wanted dialogues; ``None`` keeps all.
+        level: Trim so that the labels come out even (see `splitting.trim`).
         splits: Ratios of train, validation, test.
         keep: Reasons that do not drop (`REASONS`).
         restore: Ids of dialogues that no reason drops.
@@ -68,6 +69,7 @@ class Options:
 
     seed: int = 0
     size: int | None = None
+    level: bool = False
     splits: splitting.Ratios = (0.8, 0.1, 0.1)
     keep: frozenset[str] = frozenset()
     restore: frozenset[str] = frozenset()
@@ -232,7 +234,7 @@ def _trimmed(passed: list[Dialogue], options: Options) -> tuple[list[Dialogue], 
         return passed, []
     restored = [dialogue for dialogue in passed if dialogue.dialogue_id in options.restore]
     others = [dialogue for dialogue in passed if dialogue.dialogue_id not in options.restore]
-    kept, surplus = splitting.trim(others, max(0, options.size - len(restored)), options.seed)
+    kept, surplus = splitting.trim(others, max(0, options.size - len(restored)), options.seed, options.level)
     return restored + kept, surplus
 
 

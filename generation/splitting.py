@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
+import numpy as np
+
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS, Dialogue
 
@@ -33,31 +35,54 @@ def check_ratios(ratios: Sequence[float]) -> Ratios:
     return train, validation, test
 
 
-def trim(dialogues: Sequence[Dialogue], size: int | None, seed: int) -> tuple[list[Dialogue], list[Dialogue]]:
-    """Keep `size` dialogues, drawn by seed, the asked-for emotions as equally often as the stock allows.
+def trim(
+    dialogues: Sequence[Dialogue], size: int | None, seed: int, level: bool = False
+) -> tuple[list[Dialogue], list[Dialogue]]:
+    """Keep `size` dialogues, drawn by seed.
+
+    Args:
+        dialogues: In the order that decides together with the seed.
+        size: Wanted dialogues; ``None`` keeps all.
+        seed: Of the draw.
+        level: Drop what makes the labels uneven. For adaptive recipes: they ask for rare emotions more
+            often, and taking these equally often would undo it. Else the asked-for emotions are kept as
+            equally often as the stock allows.
 
     Returns:
         Kept and surplus dialogues, both in the given order.
     """
     if size is None or len(dialogues) <= size:
         return list(dialogues), []
+    kept = _levelled(dialogues, size, seed) if level else _in_turn(dialogues, size, seed)
+    return (
+        [dialogue for position, dialogue in enumerate(dialogues) if position in kept],
+        [dialogue for position, dialogue in enumerate(dialogues) if position not in kept],
+    )
+
+
+def _in_turn(dialogues: Sequence[Dialogue], size: int, seed: int) -> set[int]:
+    """Positions of `size` dialogues, one of each asked-for emotion in turn."""
     strata: dict[str, list[int]] = defaultdict(list)
     for position, dialogue in enumerate(dialogues):
         strata[dialogue.target_emotion or ""].append(position)
     draw = random.Random(f"trim {seed}")
     for positions in strata.values():
         draw.shuffle(positions)
-    in_turn = [
-        position
-        for round_ in zip_longest(*(strata[key] for key in sorted(strata)))
-        for position in round_
-        if position is not None
-    ]
-    kept = set(in_turn[:size])
-    return (
-        [dialogue for position, dialogue in enumerate(dialogues) if position in kept],
-        [dialogue for position, dialogue in enumerate(dialogues) if position not in kept],
-    )
+    rounds = zip_longest(*(strata[key] for key in sorted(strata)))
+    return set([position for round_ in rounds for position in round_ if position is not None][:size])
+
+
+def _levelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> set[int]:
+    """Positions of `size` dialogues whose labels are even: drops, step by step, those that raise entropy most."""
+    names = sorted({turn.emotion for d in dialogues for turn in d.utterances if turn.emotion is not None})
+    counts = np.array([[sum(u.emotion == name for u in d.utterances) for name in names] for d in dialogues])
+    alive = np.random.default_rng([seed, 4]).permutation(len(dialogues))  # the seed breaks ties
+    while (surplus := len(alive) - size) > 0:
+        left = counts[alive].sum(0) - counts[alive]
+        shares = left / np.maximum(left.sum(1, keepdims=True), 1)
+        entropies = -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=1)
+        alive = alive[np.argsort(entropies, kind="stable")[: -max(1, surplus // 100)]]
+    return set(alive.tolist())
 
 
 def split(

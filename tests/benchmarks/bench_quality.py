@@ -3,7 +3,8 @@
 Run: `python tests/benchmarks/bench_quality.py [--dialogues 210]`. The table needs the real benchmark files
 ($ERC_DATA or ../shared/data) and the encoder wheel. The balance part runs the real runner against the fake
 server with a SIMULATED model: it expresses the wanted emotion in one line of four with a chance that
-differs by emotion, all other lines follow MELD's label shares. It shows the loop, not any real model.
+differs by emotion, all other lines follow MELD's label shares. It shows the loop, not any real model. As three
+lines of four are not to be steered, entropy 1 is out of reach: `attainable` is the best mixture of demands.
 """
 
 import argparse
@@ -14,9 +15,12 @@ import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from erc_synth.generation.leaks import benchmark_splits
@@ -26,6 +30,7 @@ from erc_synth.generation.quality_table import table
 from erc_synth.generation.recipe import load_profile, load_recipe
 from erc_synth.generation.run_folder import accepted_dialogues
 from erc_synth.generation.runner import Options, Run
+from erc_synth.generation.splitting import trim
 from erc_synth.generation.transport import OpenAITransport
 from erc_synth.loaders.schema import label_set
 from fakes import llm_server
@@ -47,7 +52,22 @@ def biased_dialogue(prompt: str, seed: int) -> str:
     )
 
 
+def attainable() -> float:
+    """The greatest expected label entropy that any mixture of wanted emotions reaches with `biased_dialogue`."""
+    from scipy.optimize import minimize
+
+    shares, obeys = np.array([*SHARES.values()]) / sum(SHARES.values()), np.array([*OBEYS.values()])
+
+    def unevenness(mixture: np.ndarray) -> float:
+        labels = 3 * shares + mixture * obeys + shares * (mixture * (1 - obeys)).sum()
+        return -entropy(Counter(dict(zip(SHARES, labels.tolist(), strict=True))), len(SHARES))
+
+    whole = {"type": "eq", "fun": lambda mixture: mixture.sum() - 1}
+    return -float(minimize(unevenness, np.full(7, 1 / 7), bounds=[(0, 1)] * 7, constraints=whole).fun)
+
+
 def balance(dialogues: int) -> None:
+    print(f"label entropy: even 1.000; MELD {entropy(Counter(SHARES), 7):.3f}; attainable {attainable():.3f}")
     llm_server.dialogue_for = biased_dialogue
     recipe = load_recipe("meld_balanced")
     for kind in ("round-robin", "adaptive"):
@@ -62,6 +82,8 @@ def balance(dialogues: int) -> None:
         rarest = f"rarest to commonest {min(counts.values()) / max(counts.values()):.2f}"
         print(f"simulated model, {kind:<12} {len(made)} dialogues, {entropies}, {rarest}")
         print(f"    {dict(counts.most_common())}")
+        kept, _ = trim(made, dialogues * 2 // 3, 0, level=kind == "adaptive")
+        print(f"    trimmed to {len(kept)}: label entropy {entropy(label_counts(kept), 7):.3f}")
 
 
 def real_table(folder: Path) -> None:

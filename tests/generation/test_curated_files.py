@@ -71,6 +71,17 @@ def test_a_dropped_dialogue_comes_back_by_its_id(runs, tmp_path):
         curated(runs, tmp_path / "c", restore=frozenset({"nobody"}))
 
 
+@pytest.mark.parametrize("balance", ["round-robin", "adaptive"])
+def test_only_adaptive_sets_are_trimmed_by_label(runs, tmp_path, balance):
+    journal = runs / BALANCED / "journal.jsonl"
+    text = journal.read_text()
+    assert '\\"round-robin\\"' in text
+    journal.write_text(text.replace("round-robin", balance, 1))
+    (_, report), *_ = curated(runs / BALANCED, tmp_path / "c", size=6)
+    assert report["kept"]["dialogues"] == 6
+    assert report["options"]["level"] is (balance == "adaptive")
+
+
 def test_run_folders_are_found_below_and_named_once(runs, tmp_path):
     assert [folder.name for folder in run_folders([runs, runs / NATURAL])] == [BALANCED, NATURAL]
     with pytest.raises(ErcSynthError, match="No run was found"):

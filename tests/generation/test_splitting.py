@@ -2,12 +2,13 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erc_synth.generation.likeness import divergence, label_counts
+from erc_synth.generation.likeness import divergence, entropy, label_counts
 from erc_synth.generation.splitting import check_ratios, quotas, split, trim
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS
@@ -74,6 +75,21 @@ def test_trim_keeps_asked_for_emotions_equal():
     assert set(Counter(d.target_emotion for d in kept).values()) == {10}
     assert len(surplus) == 130
     assert {d.dialogue_id for d in kept}.isdisjoint(d.dialogue_id for d in surplus)
+
+
+def test_levelling_trim_makes_labels_even():
+    feelings = [*["neutral"] * 8, "joy", "fear"]
+    dialogues = [
+        replace(invented_dialogue(n, target="fear"), utterances=tuple(
+            replace(u, emotion=chance.choice(feelings)) for u in invented_dialogue(n).utterances))
+        for chance in (random.Random(1),) for n in range(200)
+    ]  # fmt: skip
+    before = entropy(label_counts(dialogues), 3)
+    kept, surplus = trim(dialogues, 100, seed=5, level=True)
+    drawn, _ = trim(dialogues, 100, seed=5)
+    assert (len(kept), len(surplus)) == (100, 100)
+    assert entropy(label_counts(kept), 3) > before + 0.1 > entropy(label_counts(drawn), 3)
+    assert trim(dialogues, 100, seed=5, level=True)[0] == kept
 
 
 @pytest.mark.parametrize("ratios", [(1, 0, 0), (0.8, 0.2), (0.5, -1, 1), (float("nan"), 1, 1)])
