@@ -14,6 +14,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -124,12 +125,17 @@ def emorynlp_json(path: Path, split: str, labels: LabelSet, _: Mapping[str, str]
     """EmoryNLP `emotion-detection-*.json` (release 1.0): episodes > scenes > utterances."""
 
     def turns() -> Iterator[tuple[int, str, str, Utterance]]:
-        for episode in _json(path, dict)["episodes"]:
-            for scene in episode["scenes"]:
-                for turn in scene["utterances"]:
-                    emotion = _labelled(path, 0, str(turn["emotion"]).lower(), labels)
-                    utterance = Utterance(JOINT.join(turn["speakers"]), turn["transcript"], emotion)
-                    yield 0, scene["scene_id"], turn["utterance_id"], utterance
+        content = _json(path, dict)
+        for scene in (scene for episode in content["episodes"] for scene in episode["scenes"]):
+            for turn in scene["utterances"]:
+                key = turn["utterance_id"]
+                with _layout(path, f'"{key}"', f"utterance {key}"):
+                    emotion = str(turn["emotion"]).lower()
+                    line = 0 if emotion in labels.labels else _line_of(path, f'"{key}"')
+                    utterance = Utterance(
+                        JOINT.join(turn["speakers"]), str(turn["transcript"]), _labelled(path, line, emotion, labels)
+                    )
+                yield 0, scene["scene_id"], key, utterance
 
     return _keyed(path, _grouped(path, f"emorynlp_{split}", turns()))
 
@@ -176,10 +182,15 @@ def emotionlines(path: Path, split: str, labels: LabelSet, _: Mapping[str, str])
 
     def dialogues() -> Iterator[Dialogue]:
         for number, turns in enumerate(_json(path, list)):
-            yield Dialogue(
-                f"emotionlines_{split}_{number}",
-                tuple(Utterance(t["speaker"], t["utterance"], _labelled(path, 0, t["emotion"], labels)) for t in turns),
-            )
+            utterances = []
+            for position, turn in enumerate(turns):
+                where = f"dialogue {number}, utterance {position} (from 0)"
+                with _layout(path, "", where):
+                    emotion = turn["emotion"]
+                    if emotion not in labels.labels:
+                        raise _error(path, 0, f"{where}: unknown emotion {emotion!r}; expected {list(labels.labels)}.")
+                    utterances.append(Utterance(turn["speaker"], turn["utterance"], emotion))
+            yield Dialogue(f"emotionlines_{split}_{number}", tuple(utterances))
 
     return _keyed(path, dialogues())
 
@@ -192,6 +203,22 @@ def _json(path: Path, kind: type) -> Any:
     if not isinstance(content, kind):
         raise _error(path, 1, f"expected a JSON {kind.__name__}.")
     return content
+
+
+def _line_of(path: Path, piece: str) -> int:
+    """Line of the first place of a piece of JSON text; 0 when it is nowhere. For errors only: it reads the file."""
+    before, found, _ = _text(path).partition(piece) if piece else ("", "", "")
+    return before.count("\n") + 1 if found else 0
+
+
+@contextmanager
+def _layout(path: Path, piece: str, where: str) -> Iterator[None]:
+    """A missing key or a wrong type becomes an error with its place in the file."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        message = f"{where} is not in the official layout ({type(error).__name__}: {error})."
+        raise _error(path, _line_of(path, piece), message) from error
 
 
 def _keyed(path: Path, dialogues: Iterator[Dialogue]) -> Iterator[Dialogue]:

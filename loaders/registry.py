@@ -104,6 +104,8 @@ def load(
         if config is not None:
             raise ErcSynthError(f"{name} has no configs; got {config!r}.", hint="Use variant=... instead.")
         return _load_benchmark(name, data_dir, variant, cache_dir, streaming, download_mode, verify)
+    if variant is not None:
+        raise ErcSynthError(f"variant is for benchmarks; {name!r} is none.", hint=f"They are {', '.join(BENCHMARKS)}.")
     return _load_repo(name, config, revision, cache_dir, streaming, download_mode, verify)
 
 
@@ -193,7 +195,7 @@ def _folder_cache(folder: Path, cache_dir: str | None) -> str:
 
 
 def _check_repo(name: str, loaded: DatasetDict) -> None:
-    """Schema of a loaded repo, and that no dialogue stands in two splits."""
+    """Schema of a loaded repo, labels within their set, and that no dialogue stands twice."""
     seen: dict[str, str] = {}
     for split, rows in loaded.items():
         missing = [column for column in features(label_set_of(rows)) if column not in rows.column_names]
@@ -206,6 +208,25 @@ def _check_repo(name: str, loaded: DatasetDict) -> None:
                     hint="Build the folder again; splits must not share a dialogue.",
                 )
             seen[dialogue_id] = str(split)
+        _check_rows(f"{name} ({split})", rows)
+
+
+def _check_rows(where: str, rows: Dataset) -> None:
+    """Labels are indices of the label set or -1; each dialogue begins once."""
+    import pyarrow.compute as pc
+
+    table, labels = rows.with_format(None).data.table, label_set_of(rows)
+    lowest, highest = pc.min_max(table["emotion"]).as_py().values() if len(table) else (0, 0)
+    if lowest is not None and not UNLABELLED <= lowest <= highest < len(labels):
+        odd = highest if highest >= len(labels) else lowest
+        raise ErcSynthError(
+            f"{where}: emotion {odd} is no label; expected {UNLABELLED} to {len(labels) - 1}.",
+            hint="Build the folder again.",
+        )
+    begins = pc.value_counts(table["dialogue_id"].filter(pc.equal(table["utterance_id"], 0)))
+    twice = begins.field("values").filter(pc.greater(begins.field("counts"), 1))
+    if len(twice):
+        raise ErcSynthError(f"{where}: dialogue {twice[0].as_py()!r} is there twice.", hint="Build the folder again.")
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -126,6 +126,44 @@ def test_bad_rows_are_named_by_file_and_line(tmp_path, rows, message):
         _load("meld", write_meld(tmp_path, rows=rows))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"Joyful"', '"Glad"', r"trn.json, line \d+: unknown emotion 'glad'"),
+        ('"transcript"', '"words"', r"trn.json, line \d+: utterance s01_e02_c03_u002 .*KeyError: 'transcript'"),
+        ("_u005", "_u002", r"utterance 's01_e02_c03_u002' of dialogue 's01_e02_c03' occurs twice"),
+        ('"scenes"', '"acts"', r"not in the official layout \(KeyError: 'scenes'\)"),
+        ("}", "", r"line \d+: not valid JSON"),
+    ],
+)
+def test_bad_emorynlp_json_is_named_by_file_and_place(tmp_path, old, new, message):
+    path = write_emorynlp(tmp_path / "emorynlp") / "emotion-detection-trn.json"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ErcSynthError, match=message):
+        _load("emorynlp", path.parent)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"joy"', '"glee"', r"dialogue 0, utterance 0 .*unknown emotion 'glee'"),
+        ('"speaker": "Ben"', '"who": "Ben"', r"dialogue 0, utterance 1 .*KeyError: 'speaker'"),
+    ],
+)
+def test_bad_emotionlines_is_named_by_its_place(tmp_path, old, new, message):
+    path = write_emotionlines(tmp_path / "emotionlines") / "friends_train.json"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ErcSynthError, match=message):
+        _load("emotionlines", path.parent)
+
+
+def test_bad_dailydialog_is_named_by_its_line(tmp_path):
+    path = write_dailydialog(tmp_path / "dailydialog") / "train" / "dialogues_emotion_train.txt"
+    path.write_text("0 1 \n4 \n")
+    with pytest.raises(ErcSynthError, match=r"line 2: expected 2 numbers from 0 to 6, found '4 '"):
+        _load("dailydialog", path.parent.parent)
+
+
 def test_missing_column_and_broken_encoding_are_named(tmp_path):
     folder = write_meld(tmp_path)
     good = (folder / "train_sent_emo.csv").read_text()

@@ -61,6 +61,27 @@ def test_a_dialogue_in_two_splits_is_refused(tmp_path):
         registry.load(str(folder), "c")
 
 
+def test_a_dialogue_twice_in_a_split_is_refused(tmp_path):
+    folder = _repo(tmp_path / "repo", {"train": [*_dialogues(), *_dialogues(count=1)]})
+    with pytest.raises(ErcSynthError, match="'d0' is there twice"):
+        registry.load(str(folder), "c")
+
+
+def test_a_label_beyond_the_set_is_refused(tmp_path):
+    folder = _repo(tmp_path / "repo", {"train": _dialogues()})
+    path = folder / "c" / "train.parquet"
+    table = pq.read_table(path)
+    column = table.column_names.index("emotion")
+    pq.write_table(table.set_column(column, table.schema.field(column), [[9] * len(table)]), path)
+    with pytest.raises(ErcSynthError, match="emotion 9 is no label; expected -1 to 6"):
+        registry.load(str(folder), "c")
+
+
+def test_a_variant_of_a_repo_is_refused():
+    with pytest.raises(ErcSynthError, match="variant is for benchmarks"):
+        registry.load("org/erc-synth", "c", variant="small")
+
+
 def test_unknown_config_is_one_sentence(tmp_path):
     folder = _repo(tmp_path / "repo", {"train": _dialogues()})
     with pytest.raises(ErcSynthError, match="could not be loaded"):
