@@ -8,6 +8,7 @@ Not covered: file formats (`readers`), choosing by name (`registry`).
 from __future__ import annotations
 
 import hashlib
+import inspect
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,8 +21,18 @@ from typing import Any
 import datasets
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.readers import READERS
-from erc_synth.loaders.schema import SPLITS, Dialogue, features, label_set, utterance_rows
+from erc_synth.loaders.readers import READERS, Reader
+from erc_synth.loaders.registry import BENCHMARKS
+from erc_synth.loaders.schema import (
+    SPLITS,
+    Dialogue,
+    LabelSet,
+    add_label_set,
+    features,
+    label_set,
+    label_set_names,
+    utterance_rows,
+)
 
 _SPLIT_NAMES = {
     "train": datasets.Split.TRAIN,
@@ -70,6 +81,30 @@ def specs() -> dict[str, DatasetSpec]:
     """All corpora of `benchmarks.toml` by name."""
     text = files("erc_synth.loaders").joinpath("benchmarks.toml").read_text("utf-8")
     return {name: DatasetSpec(name=name, **entry) for name, entry in tomllib.loads(text).items()}
+
+
+def register(spec: DatasetSpec, reader: Reader | None = None, labels: LabelSet | None = None) -> None:
+    """Make a corpus of your own known to `registry.load` in this process.
+
+    Args:
+        spec: The corpus; `spec.label_set` is a set of `labels.toml` or `labels.name`.
+        reader: Reads one file; needed when `spec.reader` is none of `readers.READERS`.
+        labels: Its label set, when it is a new one.
+
+    Raises:
+        ErcSynthError: The name is taken, or reader or label set are unknown.
+    """
+    if spec.name in specs() or (labels and labels.name in label_set_names()):
+        raise ErcSynthError(f"{spec.name} or its label set is known already.", hint="Choose other names.")
+    if reader is None and spec.reader not in READERS:
+        raise ErcSynthError(f"Unknown reader {spec.reader!r}.", hint=f"Known: {', '.join(READERS)}; or give one.")
+    if labels:
+        add_label_set(labels)
+    label_set(spec.label_set)  # raises when it is unknown
+    if reader:
+        READERS[spec.reader] = reader
+    specs()[spec.name] = spec
+    BENCHMARKS.append(spec.name)
 
 
 def local_files(spec: DatasetSpec, folder: Path) -> dict[str, Path] | None:
@@ -161,9 +196,9 @@ def check_counts(spec: DatasetSpec, split: str, path: str, dialogues: list[Dialo
 
 
 def _content_hash(spec: DatasetSpec, paths: Mapping[str, Path] | None) -> str:
-    """Cache key: the corpus entry, our readers' source, and the content of the files."""
+    """Cache key: the corpus entry, its reader's source, and the content of the files."""
     digest = hashlib.sha256(repr(spec).encode())
-    digest.update(files("erc_synth.loaders").joinpath("readers.py").read_bytes())
+    digest.update(Path(inspect.getfile(READERS[spec.reader])).read_bytes())
     for path in sorted(set((paths or {}).values())):
         for file in sorted(p for p in path.rglob("Ses*.txt")) if path.is_dir() else [path]:
             digest.update(str(file).encode() + file.read_bytes())

@@ -11,7 +11,9 @@ import hashlib
 import importlib.util
 import json
 import os
+import tomllib
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,8 @@ from erc_synth.loaders.schema import UNLABELLED, LabelSet, _labels_file, feature
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-BENCHMARKS = ("meld", "emorynlp", "iemocap", "dailydialog", "emotionlines")
+# Names of the corpora of benchmarks.toml; `benchmarks.register` adds to them.
+BENCHMARKS = list(tomllib.loads(files("erc_synth.loaders").joinpath("benchmarks.toml").read_text("utf-8")))
 
 
 def wheel_path(package: str, *parts: str) -> Path | None:

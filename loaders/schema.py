@@ -138,6 +138,14 @@ def label_set(name: str) -> LabelSet:
     return LabelSet(name, tuple(entry["labels"]), sentiment)
 
 
+def add_label_set(labels: LabelSet) -> None:
+    """Make a label set known by its name in this process (see `benchmarks.register`)."""
+    groups: dict[str, list[str]] = {}
+    for label, group in labels.sentiment.items():
+        groups.setdefault(group, []).append(label)
+    _labels_file()["sets"][labels.name] = {"labels": list(labels.labels), "sentiment": groups}
+
+
 def features(labels: LabelSet, *, provenance: bool = False) -> Features:
     """`datasets.Features` of utterance rows; `provenance` adds the four synthetic columns."""
     from datasets import ClassLabel, Features, Value

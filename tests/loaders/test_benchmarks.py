@@ -3,8 +3,10 @@
 import pytest
 
 from erc_synth.loaders import registry
+from erc_synth.loaders.benchmarks import DatasetSpec, register, specs
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import to_dialogues
+from erc_synth.loaders.readers import READERS
+from erc_synth.loaders.schema import Dialogue, LabelSet, Utterance, _labels_file, label_set, to_dialogues
 from fakes.benchmarks import MELD_ROWS, write_dailydialog, write_emorynlp, write_emotionlines, write_iemocap, write_meld
 
 
@@ -99,6 +101,46 @@ def test_iemocap_nine_way_has_surprise(tmp_path):
 def test_further_corpora_load_through_the_same_builder(tmp_path, name, write):
     rows = _load(name, write(tmp_path / name))["validation"]
     assert len(to_dialogues(rows)[0]) == 2
+
+
+@pytest.fixture
+def registered():
+    """Takes what a test registers back."""
+    before = [dict(specs()), dict(READERS), dict(_labels_file()["sets"]), list(registry.BENCHMARKS)]
+    yield
+    for now, then in zip((specs(), READERS, _labels_file()["sets"]), before, strict=False):
+        now.clear()
+        now.update(then)
+    registry.BENCHMARKS[:] = before[3]
+    label_set.cache_clear()
+
+
+def _kites(path, split, labels, options):
+    for number, line in enumerate(path.read_text().splitlines()):
+        texts = line.split("|")
+        yield Dialogue(f"kites_{split}_{number}", tuple(Utterance("ABAB"[i], t, "windy") for i, t in enumerate(texts)))
+
+
+def test_a_corpus_of_ones_own_is_one_spec_and_a_reader(tmp_path, registered):
+    names = {split: [f"{split}.txt"] for split in ("train", "validation", "test")}
+    for file in names.values():
+        (tmp_path / file[0]).write_text("Up it goes!|So high.\nDown again.|Oh.\n")
+    spec = DatasetSpec("kites", "kites", "weather", "kites", names, "MIT", "own", {"test": {"dialogues": 3}})
+    register(spec, _kites, LabelSet("weather", ("calm", "windy")))
+    assert [d.utterances[0].emotion for d in to_dialogues(_load("kites", tmp_path)["train"])] == ["windy", "windy"]
+    with pytest.raises(ErcSynthError, match="has 2 dialogues, expected 3"):
+        registry.load("kites", data_dir=tmp_path, cache_dir=str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "labels", "message"),
+    [("meld", "meld_csv", "meld", "known already"), ("kites", "xml", "meld", "Unknown reader"),
+     ("kites", "meld_csv", "weather", "Unknown label set")],
+)  # fmt: skip
+def test_a_wrong_corpus_is_refused_at_once(name, reader, labels, message, registered):
+    with pytest.raises(ErcSynthError, match=message):
+        register(DatasetSpec(name, reader, labels, "x", {}, "", ""))
+    assert "kites" not in registry.BENCHMARKS
 
 
 def test_wrong_count_names_file_expected_and_found(tmp_path):
