@@ -163,7 +163,11 @@ def load_recipe(name: str) -> Recipe:
             f"Unknown recipe {name!r}.",
             hint=f"Known: {', '.join(RECIPE_NAMES)}, all, or a path to a TOML file.",
         )
-    return recipe_from_text(path.read_text("utf-8"), str(path))
+    try:
+        return recipe_from_text(path.read_text("utf-8-sig"), str(path))
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise ErcSynthError(f"{path}, line {line}: the text is not UTF-8.", hint="Save the file as UTF-8.") from error
 
 
 def recipe_from_text(text: str, where: str) -> Recipe:
@@ -223,6 +227,10 @@ def _check(parsed: _RecipeFile, where: str, text: str) -> None:
     repeated = [label for label, n in parsed.numbers.items() if numbers.count(n) > 1]
     if repeated:
         raise _refused(where, text, ["numbers", repeated[-1]], "its number is given twice")
+    folded = [label.lower() for label in parsed.numbers]
+    twins = [label for label in parsed.numbers if folded.count(label.lower()) > 1]
+    if twins:
+        raise _refused(where, text, ["numbers", twins[-1]], "the label is given twice, but for its case")
     if len(numbers) < 2:
         raise _refused(where, text, ["numbers"], "at least two labels are needed")
     if parsed.label_set in label_set_names() and set(parsed.numbers) != set(label_set(parsed.label_set).labels):
@@ -261,6 +269,33 @@ class Profile:
     install: str = ""
     hub: list[str] = field(default_factory=list)
     sha256: str = ""
+
+    def serves(self, served: str) -> bool:
+        """True when a server's name for its model (an id, or the path of a GGUF file) is this model."""
+        own = self.id.rsplit("/", 1)[-1].lower()
+        return bool(own) and (not served or own in _file_name(served).lower())
+
+    def generator(self, served: str) -> str:
+        """Who wrote the text: this model's id, or what the server says when that is another (`--any-model`)."""
+        return self.id if self.serves(served) else _file_name(served)
+
+
+def _file_name(served: str) -> str:
+    """A GGUF file without its folders, which say something of the machine and nothing of the model."""
+    return served.replace("\\", "/").rsplit("/", 1)[-1] if served.lower().endswith(".gguf") else served
+
+
+def checked_sampling(sampling: dict[str, float], where: str) -> dict[str, float]:
+    """Sampling parameters within the bounds that hold for recipes.
+
+    Raises:
+        ErcSynthError: A value is out of bounds; names it.
+    """
+    try:
+        return _Sampling.model_validate(sampling).model_dump()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ErcSynthError(f"{where}: {problem['loc'][0]} = {problem['input']}: {problem['msg']}.") from error
 
 
 @cache

@@ -54,10 +54,11 @@ def write_manifest(
         },
         "model": {
             "profile": profile.name,
-            "id": profile.id or identity.model_id,
+            "id": profile.generator(identity.model_id),
             "revision": identity.model_sha or None,
             "template": profile.template if identity.dialect == "tgi" else "the server's own",
-            "licence": profile.licence,
+            # Another model than the profile's (--any-model) does not come under the profile's licence.
+            "licence": (profile if profile.serves(identity.model_id) else load_profile("server")).licence,
         },
         "server": identity.to_json(),
         **asked,
@@ -125,9 +126,10 @@ def accepted_dialogues(run_dir: Path) -> Iterator[Dialogue]:
     best: dict[int, Dialogue] = {}
     for record in read_records(run_dir / "journal.jsonl"):
         if record["type"] == "run":
-            generator = record["server"].get("model_id") or record["profile"]
+            served = str(record["server"].get("model_id") or record["profile"])
+            generator = served
             with contextlib.suppress(ErcSynthError):  # a profile of another version
-                generator = load_profile(record["profile"]).id or generator
+                generator = load_profile(record["profile"]).generator(served)
             continue
         if record["outcome"] == "error" or record["index"] in best:
             continue

@@ -26,7 +26,7 @@ from erc_synth.generation.limiter import DEAD_AFTER, Endpoint, Limiter, StopRule
 from erc_synth.generation.parsing import Rejection, parse
 from erc_synth.generation.progress import Tally
 from erc_synth.generation.prompts import Prompt, build, seed_of, wanted_emotion
-from erc_synth.generation.recipe import Profile, Recipe
+from erc_synth.generation.recipe import Profile, Recipe, checked_sampling
 from erc_synth.generation.run_folder import write_manifest
 from erc_synth.generation.transport import (
     Completion,
@@ -390,4 +390,9 @@ class Run:
 def with_profile_defaults(options: Options, recipe: Recipe, **flags: float | None) -> Options:
     """Sampling by precedence: recipe < profile < flag (a flag of `None` is not given)."""
     given = {name: value for name, value in flags.items() if value is not None}
-    return replace(options, sampling={**recipe.sampling, **options.profile.sampling, **given})
+    sampling = checked_sampling({**recipe.sampling, **options.profile.sampling, **given}, "sampling")
+    if options.turns and not 2 <= options.turns[0] <= options.turns[1]:
+        raise ErcSynthError(
+            f"--turns {options.turns[0]} {options.turns[1]} is no range.", hint="Give least and most, from 2."
+        )
+    return replace(options, sampling=sampling)

@@ -82,6 +82,32 @@ def test_fingerprint_follows_the_words_and_not_the_sizes():
     assert recipe_from_text(SOURCE.replace("natural dialogue", "short dialogue"), "x").fingerprint != recipe.fingerprint
 
 
+def test_labels_that_differ_by_case_only_are_refused():
+    text = SOURCE.replace('label_set = "meld"', 'label_set = "own"').replace("fear = 6", "Joy = 6")
+    with pytest.raises(ErcSynthError, match=r"line \d+: numbers.Joy: the label is given twice"):
+        recipe_from_text(text, "x")
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path):
+    (tmp_path / "x.toml").write_bytes(b'name = "x"\nlabel_set = "\xe9"\n')
+    with pytest.raises(ErcSynthError, match="line 2: the text is not UTF-8"):
+        load_recipe(str(tmp_path / "x.toml"))
+
+
+@pytest.mark.parametrize(
+    ("served", "generator"),
+    [
+        ("lmsys/vicuna-13b-v1.5", "lmsys/vicuna-13b-v1.5"),
+        ("/home/ada/vicuna-13b-v1.5.Q4_K_M.gguf", "lmsys/vicuna-13b-v1.5"),
+        ("/home/ada/other-7b.gguf", "other-7b.gguf"),
+        ("org/other", "org/other"),
+        ("", "lmsys/vicuna-13b-v1.5"),
+    ],
+)
+def test_the_generator_is_who_wrote_not_who_was_asked_for(served, generator):
+    assert load_profile("vicuna-1.5").generator(served) == generator
+
+
 def test_unknown_names_list_the_known():
     with pytest.raises(ErcSynthError, match="meld_natural"):
         load_recipe("meld_natrual")

@@ -16,7 +16,7 @@ import pytest
 from erc_synth.generation.journal import read_attempts, read_records
 from erc_synth.generation.recipe import load_profile, load_recipe
 from erc_synth.generation.run_folder import accepted_dialogues
-from erc_synth.generation.runner import Options, Run
+from erc_synth.generation.runner import Options, Run, with_profile_defaults
 from erc_synth.generation.transport import OpenAITransport, TgiTransport
 from erc_synth.loaders.errors import ErcSynthError
 from fakes.llm_server import FAULTS, LlmServer
@@ -82,6 +82,20 @@ def test_a_refused_request_stops_at_once_with_the_servers_words(tmp_path):
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "flags", "message"),
+    [
+        ({"turns": (6, 2)}, {}, "--turns 6 2 is no range"),
+        ({"turns": (1, 3)}, {}, "--turns 1 3 is no range"),
+        ({}, {"temperature": 0.0}, "temperature = 0.0"),
+        ({}, {"top_p": 1.5}, "top_p = 1.5"),
+    ],
+)
+def test_options_out_of_bounds_are_refused(changes, flags, message):
+    with pytest.raises(ErcSynthError, match=message):
+        with_profile_defaults(_options(**changes), RECIPE, **flags)
+
+
 def test_no_server_is_one_sentence(tmp_path):
     with pytest.raises(ErcSynthError, match=r"No endpoint answers: .*Start the server"):
         _run(None, tmp_path, urls=["http://127.0.0.1:9"])
@@ -125,7 +139,9 @@ def test_a_wrong_model_is_refused_unless_told_otherwise(tmp_path):
         with pytest.raises(ErcSynthError, match="hosts 'other/model'"):
             _run(server, tmp_path)
         manifest, _ = _run(server, tmp_path, any_model=True, dialogues=1)
-    assert manifest["server"]["model_id"] == "other/model"
+    assert manifest["server"]["model_id"] == manifest["model"]["id"] == "other/model"
+    assert manifest["model"]["licence"]["id"] == "unknown"
+    assert {d.generator for d in accepted_dialogues(tmp_path / RECIPE.name)} == {"other/model"}
 
 
 def test_balanced_asks_for_each_emotion_equally_often(tmp_path):
