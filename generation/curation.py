@@ -20,7 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from erc_synth.generation import splitting
-from erc_synth.generation.leaks import Hit, LeakIndex, LeakTable, leak_table
+from erc_synth.generation.leaks import SHARED_WORDS, Hit, LeakIndex, LeakTable, leak_table
 from erc_synth.generation.wording import NearIndex, Signature, lines, signature, words
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS, Dialogue
@@ -132,6 +132,21 @@ class Seen:
         self.exact.setdefault(whole, (config, dialogue_id))
         self.names[key] = (config, dialogue_id)
         self.near.add(key, signed)
+
+
+def repeated(dialogues: Sequence[Dialogue]) -> list[bool]:
+    """Which dialogues have the same or nearly the same words as an earlier one; short ones are not judged."""
+    seen = Seen()
+    again = []
+    for number, dialogue in enumerate(dialogues):
+        turns = lines(dialogue)
+        if sum(map(len, turns)) < SHARED_WORDS:
+            again.append(False)
+            continue
+        whole, signed = "\n".join(" ".join(turn) for turn in turns), signature(turns)
+        again.append(seen.find(whole, signed) is not None)
+        seen.add("", str(number), whole, signed)
+    return again
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from erc_synth.generation.wording import ngrams
 Lines = list[list[str]]
 DRAWS = 20
 MOST_WORDS = 20_000
-SELF_BLEU_LINES = 500
+SELF_BLEU_WORDS = 4000
 SELF_BLEU_ORDER = 4
 
 
@@ -118,13 +118,15 @@ def heaps(sample: Lines) -> float:
 
 
 def self_bleu(sample: Lines) -> float:
-    """Mean BLEU-4 of each line against all others (Zhu et al. 2018), on at most `SELF_BLEU_LINES` lines.
+    """Mean BLEU-4 of each line against all others (Zhu et al. 2018), on the first lines of `SELF_BLEU_WORDS` words.
 
     Counts are clipped by the greatest count in any other line; an order without a match counts
     half a match, so that the logarithm exists. The two greatest counts of each n-gram are kept, so the cost
     is linear in the lines instead of quadratic.
     """
-    texts = [line for line in sample if len(line) >= SELF_BLEU_ORDER][:SELF_BLEU_LINES]
+    long = [line for line in sample if len(line) >= SELF_BLEU_ORDER]
+    until = np.searchsorted(np.cumsum([len(line) for line in long]), SELF_BLEU_WORDS) + 1
+    texts = long[:until]
     if len(texts) < 2:
         return 0.0
     logs = np.zeros(len(texts))

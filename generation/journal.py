@@ -43,8 +43,9 @@ class Journal:
         OSError: The disk is full or broken; raised by the next call after it was noticed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, aside: Path | None = None) -> None:
         self.path = path
+        self._aside = aside  # where an old journal goes; only its writer may move it
         self._lock = FileLock(f"{path}.lock")
         self._changed = threading.Condition()
         self._unsynced = 0
@@ -60,6 +61,8 @@ class Journal:
             raise ErcSynthError(
                 f"{self.path} is being written by another process.", hint="Wait for it, or use another --out."
             ) from error
+        if self._aside and self.path.exists():
+            self.path.rename(self._aside)
         repair_tail(self.path)
         self._file = self.path.open("ab")
         self._syncer = threading.Thread(target=self._sync_until_closed, name="journal", daemon=True)

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from erc_synth.generation.diversity import Estimate, interval
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_PER_LABEL = 5
+REPLICATES = 200
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -49,6 +52,51 @@ def kappa_by_label(first: Sequence[str], second: Sequence[str], labels: Sequence
     }
 
 
+def kappas(
+    first: Sequence[str], second: Sequence[str], owners: Sequence[int], labels: Sequence[str], seed: int
+) -> tuple[Estimate, dict[str, Estimate]]:
+    """Kappa overall and of each label against all others; intervals resample whole dialogues.
+
+    Args:
+        first: Labels ``[n]`` of one judge.
+        second: Labels ``[n]`` of the other.
+        owners: Number of the dialogue of each line.
+        labels: Labels to list; those that neither judge used are left out.
+        seed: Of resampling.
+    """
+    names = list(dict.fromkeys([*labels, *first, *second]))
+    one, two = (np.array([names.index(label) for label in said]) for said in (first, second))
+    _, member = np.unique(np.asarray(owners), return_inverse=True)
+    table = np.zeros((member.max() + 1, len(names), len(names)))  # dialogue, first label, second label
+    np.add.at(table, (member, one, two), 1)
+    picks = np.random.default_rng([seed, 3]).integers(0, len(table), (REPLICATES, len(table)))
+    weights = np.stack([np.bincount(pick, minlength=len(table)) for pick in picks])
+    draws = np.concatenate([table.sum(0)[None], np.tensordot(weights, table, 1)])  # first the whole, then the draws
+
+    def estimate(tables: NDArray[np.float64]) -> Estimate:
+        value, *drawn = _kappa_of(tables).tolist()
+        return interval(drawn, value)
+
+    present = set(first) | set(second)
+    by_label = {label: estimate(_one_against_all(draws, names.index(label))) for label in labels if label in present}
+    return estimate(draws), by_label
+
+
+def _one_against_all(tables: NDArray[np.float64], at: int) -> NDArray[np.float64]:
+    """Tables ``[r, k, k]`` of one label and the rest, ``[r, 2, 2]``."""
+    both, rows, columns = tables[:, at, at], tables[:, at].sum(-1), tables[:, :, at].sum(-1)
+    rest = tables.sum((1, 2)) - rows - columns + both
+    return np.stack([np.stack([both, rows - both], -1), np.stack([columns - both, rest], -1)], -2)
+
+
+def _kappa_of(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Kappa of each table ``[r, k, k]``; 1 where both judges are constant and equal, as in `kappa`."""
+    total = tables.sum((1, 2))
+    agree = np.trace(tables, axis1=1, axis2=2) / total
+    chance = (tables.sum(1) * tables.sum(2)).sum(1) / total**2
+    return np.where(chance == 1, 1.0, (agree - chance) / np.where(chance == 1, 1.0, 1 - chance))
+
+
 @one_thread
 def judge(vectors: NDArray[np.float32], labels: Sequence[str], seed: int) -> Any:
     """Logistic regression on embeddings ``[n, d]``, classes weighted to be equal."""
@@ -69,7 +117,7 @@ class Doubt:
 @one_thread
 def doubtful(
     vectors: NDArray[np.float32], labels: Sequence[str], groups: Sequence[int], seed: int
-) -> tuple[list[Doubt], int]:
+) -> tuple[list[Doubt], list[int]]:
     """Doubtful labels by confident learning (Northcutt et al. 2021; the library cleanlab).
 
     Out-of-fold probabilities of `judge`, folds by dialogue; most doubtful first. Labels with fewer than
@@ -82,7 +130,7 @@ def doubtful(
         seed: Of the folds.
 
     Returns:
-        The doubtful lines, and the number of lines examined.
+        The doubtful lines, and the positions of all lines examined.
     """
     from cleanlab.filter import find_label_issues
     from sklearn.linear_model import LogisticRegression
@@ -94,15 +142,15 @@ def doubtful(
     owners = np.asarray(groups)[used]
     folds = min(5, len(set(owners.tolist())))
     if len(names) < 2 or folds < 2:
-        return [], 0
+        return [], []
     given = np.array([names.index(labels[position]) for position in used])
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     parts = list(splitter.split(vectors[used], given, owners))
     if any(len(set(given[train])) < len(names) for train, _ in parts):
-        return [], 0  # a label stands in one dialogue only
+        return [], []  # a label stands in one dialogue only
     chances = cross_val_predict(
         LogisticRegression(max_iter=1000), vectors[used], given, cv=parts, method="predict_proba"
     )
     ranked = find_label_issues(given, chances, return_indices_ranked_by="self_confidence", n_jobs=1)
     likelier = chances.argmax(1)
-    return [Doubt(used[i], names[given[i]], names[likelier[i]]) for i in ranked], len(used)
+    return [Doubt(used[i], names[given[i]], names[likelier[i]]) for i in ranked], used

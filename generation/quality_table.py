@@ -24,7 +24,7 @@ def table(content: Mapping[str, Any]) -> str:
         rows += ["", f"{'kappa by label':<30}{'value':>26}{'ceiling':>26}"]
         for label in agreement["over"]:
             pair = (agreement[key].get(label) for key in ("kappa_by_label", "ceiling_by_label"))
-            rows.append(f"  {label:<28}" + "".join(f"{'-' if v is None else format(v, '.2f'):>26}" for v in pair))
+            rows.append(f"  {label:<28}" + "".join(f"{_cell(found) if found else '-':>26}" for found in pair))
     rows += ["", f"{'leaks (dialogues that hit)':<30}{'exact':>8}{'8-gram':>8}{'near':>8}{'lines of 5+ words':>20}"]
     for source, row in content["leaks"].items():
         counts = "".join(f"{row[kind]:>8}" for kind in ("exact", "ngram8", "near_duplicate"))

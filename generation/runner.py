@@ -162,9 +162,9 @@ class Run:
             )
         if changed or self.options.resume == "never":
             aside = path.with_name(f"journal-{old.get('fingerprint')}-{int(path.stat().st_mtime)}.jsonl")
-            path.rename(aside)
             why = "the recipe or its options changed" if changed else "--resume never"
             self.say(f"NEW JOURNAL for {self.recipe.name}: {why}. The old one is kept as {aside.name}.")
+            return Journal(path, aside=aside)
         return Journal(path)
 
     def _check(self, identity: Identity) -> None:
