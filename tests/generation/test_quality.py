@@ -131,6 +131,7 @@ def test_precision_and_recall_tell_a_narrow_set():
     assert recall.value < 0.3
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
 def test_kappa_is_scikit_learns(pairs):
     from sklearn.metrics import cohen_kappa_score
@@ -140,6 +141,7 @@ def test_kappa_is_scikit_learns(pairs):
         assert label_check.kappa(first, second) == pytest.approx(cohen_kappa_score(first, second))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(0, 4)), min_size=1, max_size=30))
 def test_kappas_of_tables_are_those_of_lists(rows):
     first, second, owners = zip(*rows, strict=True)
