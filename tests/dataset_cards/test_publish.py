@@ -135,6 +135,40 @@ def test_a_fault_in_the_middle_leaves_the_head_untouched(hub, folder, tmp_path, 
     assert hub.repos[REPO].head == head
 
 
+FINAL = [
+    ("commit", 500, "answered 500"), ("preupload", 500, "answered 500"), ("lfs/objects", 413, "refuses the size"),
+    ("lfs/objects", 507, "answered 507"), ("lfs/objects", 403, "may not write"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "status", "sentence"), FINAL)
+def test_a_fault_that_stays_leaves_no_commit_and_is_made_up_for_later(hub, folder, tmp_path, name, status, sentence):
+    hub.down[name] = status
+    done = _publish(hub, folder, tmp_path / "h", "--tag", "v1")
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (len(hub.repos[REPO].commits), hub.repos[REPO].tags) == (1, {})
+    hub.down.clear()
+    assert _publish(hub, folder, tmp_path / "h", "--tag", "v1").returncode == 0
+    assert len(hub.repos[REPO].commits) == 2
+
+
+def test_an_upload_that_is_cut_leaves_no_commit(hub, folder, tmp_path):
+    hub.cut = True
+    # The real client waits up to a minute between its tries; here the waits are short.
+    hasty = "import time; rest = time.sleep; time.sleep = lambda s: rest(min(s, 0.01)); "
+    words = ["publish", "--repo-id", REPO, "--folder", str(folder)]
+    command = [sys.executable, "-c", hasty + "from erc_synth.cli.main import main; main()", *words]
+    environment = _environment(hub, tmp_path / "h")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2, done.stderr
+    assert "could not be used" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(hub.repos[REPO].commits) == 1
+    assert hub.store == {}
+
+
 def test_pull_request_leaves_main_alone(hub, folder, tmp_path):
     done = _publish(hub, folder, tmp_path / "h", "--create-pr")
     assert done.returncode == 0, done.stderr

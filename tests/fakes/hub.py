@@ -1,8 +1,9 @@
 """A Hub server of our own: enough of the protocol for the real clients to create, commit, tag and load.
 
 Everything is in memory. `with HubServer() as hub:` gives `hub.url`; files, commits, tags and requests
-can be read from the object. Faults: `hub.fail["commit"] = 500` answers the next call so; `hub.race`
-commits something of its own just before the next commit (a stale parent).
+can be read from the object. Faults: `hub.fail["commit"] = 500` answers the next call so, `hub.down` every
+call; `hub.cut` ends an upload half-way; `hub.race` commits something of its own just before the next
+commit (a stale parent).
 The LFS store answers on another host name (localhost), as a CDN would: hub 2.x follows redirects on
 the same host and would demand Hub headers there.
 """
@@ -11,6 +12,7 @@ import base64
 import hashlib
 import json
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
@@ -51,6 +53,8 @@ class HubServer:
         self.store = {}
         self.requests = []
         self.fail = {}
+        self.down = {}  # like `fail`, but for every call
+        self.cut = False  # LFS uploads lose their connection half-way
         self.race = False
         self.corrupt = None  # (path, other): a commit stores the other file's content under the path
         self.pulls = 0
@@ -104,6 +108,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, {"error": code}, headers={"X-Error-Code": code, "X-Error-Message": code})
 
     def _handle(self):
+        if self.hub.cut and self.command == "PUT" and self.path.startswith("/lfs/"):
+            self.rfile.read(int(self.headers["Content-Length"]) // 2)
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
         body = self._body()
         path = urlparse(self.path).path.replace("/api/models/", "/api/datasets/")  # models are kept beside data sets
         path = re.sub(r"^/(?!datasets/|api/)(?=[^/]+/[^/]+[.]git/)", "/datasets/", path)
@@ -111,6 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, status in list(self.hub.fail.items()):
             if f"/{name}" in path:
                 del self.hub.fail[name]
+                return self._send(status, {"error": f"fault {status}"})
+        for name, status in self.hub.down.items():
+            if f"/{name}" in path:
                 return self._send(status, {"error": f"fault {status}"})
         for method, pattern, action in ROUTES:
             match = re.fullmatch(pattern, path)
