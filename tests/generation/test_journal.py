@@ -42,6 +42,16 @@ def test_two_writers_are_refused(tmp_path):
         pass
 
 
+def test_a_journal_is_not_moved_away_from_its_writer(tmp_path):
+    with Journal(tmp_path / "j") as journal:
+        journal.append(_record(0))
+        with pytest.raises(ErcSynthError, match="another process"), Journal(tmp_path / "j", aside=tmp_path / "old"):
+            pass
+        journal.append(_record(1))
+    assert [r["index"] for r in read_attempts(tmp_path / "j")] == [0, 1]
+    assert not (tmp_path / "old").exists()
+
+
 def test_scan_agrees_with_the_records(tmp_path):
     outcomes = [(0, "rejected", 0), (0, "accepted", 1), (1, "error", 0), (2, "rejected", 0), (2, "rejected", 1)]
     _write(tmp_path / "j", [{"type": "run"}, *(_record(i, o, a) for i, o, a in outcomes)])
@@ -49,6 +59,14 @@ def test_scan_agrees_with_the_records(tmp_path):
     assert progress.accepted == {0}
     assert progress.attempts == 5
     assert progress.next_attempt == {0: 1, 2: 2}
+
+
+def test_scan_counts_the_labels_of_the_wanted_jobs(tmp_path):
+    tricky = {"labels": {'a}, "text': 2, "joy": 1}, "text": '"labels": {"anger": 9}, "text": "'}
+    heads = [{key: value for key, value in _record(i).items() if key != "text"} for i in range(3)]
+    _write(tmp_path / "j", [*({**head, **tricky} for head in heads), {**_record(3, "rejected"), "reason": "empty"}])
+    assert scan(tmp_path / "j", 2).labels == {'a}, "text': 4, "joy": 2}
+    assert scan(tmp_path / "j", 2).accepted == {0, 1}
 
 
 def test_a_broken_record_in_the_middle_names_its_line(tmp_path):

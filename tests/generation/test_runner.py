@@ -235,12 +235,12 @@ def test_an_endpoint_that_comes_late_says_first_who_it_is(tmp_path, model, serve
 
 
 def test_a_server_that_queues_is_not_flooded(tmp_path):
-    with LlmServer(flavour="vllm", slots=4, delay=0.01) as server:
-        run = Run(RECIPE, _options(dialogues=600, concurrency=128), OpenAITransport(), [server.url], tmp_path)
+    with LlmServer(flavour="vllm", slots=4, delay=0.05) as server:
+        run = Run(RECIPE, _options(dialogues=240, concurrency=64), OpenAITransport(), [server.url], tmp_path)
         asyncio.run(run.execute())
-    assert server.peak == 128
-    assert run.tally.accepted == 600
-    assert run._limiter.limit <= 32
+    assert server.peak == 64  # it was tried
+    assert run.tally.accepted == 240
+    assert run._limiter.limit <= 16
 
 
 def test_requests_that_are_never_answered_stop_the_run(tmp_path):
