@@ -12,6 +12,7 @@ import csv
 import html
 import json
 import random
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -114,6 +115,9 @@ def _cell(text: str) -> str:
 def _page(items: Sequence[Item], labels: LabelSet) -> Iterator[str]:
     """A form that works from the disk: answers stay in the browser until they are saved as CSV."""
     yield _HEAD
+    # Answers are kept under a name of the content: another sheet at the same address starts empty.
+    content = repr([(item.context, item.speaker, item.text) for item in items])
+    yield f'<form data-sheet="{zlib.crc32(content.encode()):08x}">\n'
     for item in items:
         yield f'<fieldset data-item="{item.item}"><legend>Line {item.item}</legend>\n'
         for before in item.context:
@@ -130,19 +134,20 @@ _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Which emotion?</title>
 <style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: auto; padding: 1rem; color: #1a1a1a }
-fieldset { margin: 1rem 0; border: 1px solid #767676 } .before { color: #595959; margin: 0 }
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: auto; padding: 1rem }
+fieldset { margin: 1rem 0; border: 1px solid #767676 } .before { opacity: .75; margin: 0 }
 label { display: inline-block; margin-right: 1rem } button { font: inherit; padding: .5rem 1rem }
+#bar { position: sticky; bottom: 0; margin: 0; padding: .5rem 0; background: Canvas; border-top: 1px solid #767676 }
 </style></head><body><main>
 <h1>Which emotion does the last line express?</h1>
-<p>Read the lines before it, choose one emotion for the bold speaker's line, and save your answers at the end.
+<p>Read the lines before it, choose one emotion for the bold speaker's line, and save your answers.
 Nothing is sent anywhere.</p>
-<form>
 """
 _TAIL = """</form>
-<p><button type="button" id="save">Save answers as CSV</button> <span id="left" role="status"></span></p>
+<p id="bar"><button type="button" id="save">Save answers as CSV</button> <span id="left" role="status"></span></p>
 </main><script>
-const form = document.querySelector("form"), store = "sheet " + location.pathname;
+const form = document.querySelector("form"), store = "sheet " + form.dataset.sheet;
 const chosen = () => Object.fromEntries(new FormData(form));
 const count = () => { const left = form.elements.length && document.querySelectorAll("fieldset").length
   - Object.keys(chosen()).length; document.getElementById("left").textContent = left + " lines left"; };

@@ -121,6 +121,11 @@ def test_the_form_keeps_and_saves_answers(tmp_path):
         with page.expect_download() as download:
             page.click("#save")
         download.value.save_as(tmp_path / "answers.csv")
+        for path in tmp_path.glob("sheet.*"):
+            path.unlink()
+        made(tmp_path, invented(4, start=50), size=4)
+        page.reload()
+        assert page.inner_text("#left") == "4 lines left"  # another sheet at the same address starts empty
         browser.close()
     assert problems == []
     assert (tmp_path / "answers.csv").read_text() == "item,emotion\n001,\n002,joy\n003,\n004,\n"
