@@ -106,7 +106,7 @@ def measure_quality(
     for checked in (subject, *([reference] if reference else [])):
         if not any(word for dialogue in checked.dialogues for word in lines(dialogue)):
             raise ErcSynthError(f"{checked.name} has no text to measure.", hint="Check the file or the split.")
-    work = _Work(subject, reference, encode, seed)
+    work = _Work(subject, reference, likeness.remembered(encode) if encode else None, seed)
     say("shape and labels")
     work.shape()
     say("wording")
@@ -216,18 +216,22 @@ class _Work:
             self.notes.append("No labels: no label check.")
             return
         vectors = encode(own.texts)
-        real = _labelled(self.real, ENCODED_LINES, self.seed)
+        # The judge's train lines begin with these: they are encoded once.
+        real = _labelled(self._real_split("train") or self.real, ENCODED_LINES, self.seed)
         self._doubts(own, vectors, real, encode(real.texts) if real.texts else None)
         if self.reference is None or self.reference.name == self.subject.name:
             return
         own_name, real_name, over = _common_labels(self.subject.labels, self.reference.labels)
-        train = _labelled(self.reference.splits.get("train", []), JUDGE_LINES, self.seed)
-        test = _labelled(self.reference.splits.get("test", []), ENCODED_LINES, self.seed)
+        train = _labelled(self._real_split("train"), JUDGE_LINES, self.seed)
+        test = _labelled(self._real_split("test"), ENCODED_LINES, self.seed)
         if len({real_name(label) for label in train.labels}) < 2 or not test.labels:
             self.notes.append(f"{self.reference.name} has no labelled train and test split: no agreement.")
             return
         judge = label_check.judge(encode(train.texts), [real_name(label) for label in train.labels], self.seed)
         self._agreement(judge, own, vectors, own_name, test, encode(test.texts), real_name, over)
+
+    def _real_split(self, name: str) -> Sequence[Dialogue]:
+        return self.reference.splits.get(name, []) if self.reference else []
 
     def _agreement(
         self,

@@ -124,6 +124,19 @@ def test_two_sample_is_half_for_the_same_and_one_for_the_different():
     assert other.value > 0.99
 
 
+def test_no_text_is_encoded_twice():
+    asked: list[str] = []
+
+    def encode(texts):
+        asked.extend(texts)
+        return np.array([[len(text)] for text in texts], dtype=np.float32)
+
+    again = likeness.remembered(encode)
+    assert again(["a", "bb", "a"]).tolist() == [[1], [2], [1]]
+    assert again(["ccc", "bb"]).tolist() == [[3], [2]]
+    assert asked == ["a", "bb", "ccc"]
+
+
 def test_precision_and_recall_tell_a_narrow_set():
     narrow = cloud(0, 3) * 0.05
     precision, recall = likeness.precision_recall(narrow, cloud(0, 4), (OWNERS, OWNERS), 0)
