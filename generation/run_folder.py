@@ -126,8 +126,8 @@ def accepted_dialogues(run_dir: Path) -> Iterator[Dialogue]:
     best: dict[int, Dialogue] = {}
     for record in read_records(run_dir / "journal.jsonl"):
         if record["type"] == "run":
-            served = str(record["server"].get("model_id") or record["profile"])
-            generator = served
+            served = str(record["server"].get("model_id") or "")  # empty: the server does not say
+            generator = served or record["profile"]
             with contextlib.suppress(ErcSynthError):  # a profile of another version
                 generator = load_profile(record["profile"]).generator(served)
             continue
