@@ -70,7 +70,9 @@ def test_unknown_errors_keep_their_traceback():
 
 def test_interrupt_exits_with_130():
     code = (
-        "import sys, time\nfrom erc_synth.cli.main import guarded\n"
+        # A shell's background jobs inherit a Ctrl-C that is ignored; this child must not.
+        "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from erc_synth.cli.main import guarded\n"
         "print('ready', flush=True)\nsys.exit(guarded(lambda: time.sleep(60)))"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
