@@ -64,10 +64,10 @@ def table(folder):
             if not scores:
                 cells.append("-")
                 continue
-            spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+            spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
             seconds = statistics.mean(m["cost"]["seconds"] for m in found)
             tests = found[0]["evaluations"][0]["examples"]
-            cells.append(f"{statistics.mean(scores):.2f} ± {spread:.2f} (n={len(scores)}, {tests}, {seconds:.0f} s)")
+            cells.append(f"{statistics.mean(scores):.2f}{spread} (n={len(scores)}, {tests}, {seconds:.0f} s)")
         print(f"{name:<24}" + "".join(f"{cell:<34}" for cell in cells))
 
 
