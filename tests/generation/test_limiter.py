@@ -158,20 +158,23 @@ def test_no_server_gets_less_than_a_few():
     assert _settled(1, ceiling=512, start=256) == LEAST
 
 
-def test_requests_still_out_do_not_prolong_the_rest():
+def _all_lost():
+    """An endpoint whose 20 requests all lost their connection."""
     clock = Clock()
     limiter = Limiter(["a"], 20, start=20, clock=clock, jitter=random.Random(0))
     for endpoint in [limiter.acquire() for _ in range(20)]:
         limiter.failure(endpoint, connection=True)
+    return clock, limiter
+
+
+def test_requests_still_out_do_not_prolong_the_rest():
+    clock, limiter = _all_lost()
     clock.now = 1.3
     assert limiter.acquire()
 
 
 def test_an_endpoint_that_was_dead_is_tried_with_one_request():
-    clock = Clock()
-    limiter = Limiter(["a"], 20, start=20, clock=clock, jitter=random.Random(0))
-    for endpoint in [limiter.acquire() for _ in range(20)]:
-        limiter.failure(endpoint, connection=True)
+    clock, limiter = _all_lost()
     clock.now = 60
     probe = limiter.acquire()
     assert limiter.acquire() is None

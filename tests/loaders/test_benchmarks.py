@@ -168,6 +168,13 @@ def test_bad_rows_are_named_by_file_and_line(tmp_path, rows, message):
         _load("meld", write_meld(tmp_path, rows=rows))
 
 
+def _refused(name, path, old, new, message):
+    """A file with one piece replaced is refused with this message."""
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ErcSynthError, match=message):
+        _load(name, path.parent)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -179,10 +186,7 @@ def test_bad_rows_are_named_by_file_and_line(tmp_path, rows, message):
     ],
 )
 def test_bad_emorynlp_json_is_named_by_file_and_place(tmp_path, old, new, message):
-    path = write_emorynlp(tmp_path / "emorynlp") / "emotion-detection-trn.json"
-    path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(ErcSynthError, match=message):
-        _load("emorynlp", path.parent)
+    _refused("emorynlp", write_emorynlp(tmp_path / "emorynlp") / "emotion-detection-trn.json", old, new, message)
 
 
 @pytest.mark.parametrize(
@@ -193,10 +197,7 @@ def test_bad_emorynlp_json_is_named_by_file_and_place(tmp_path, old, new, messag
     ],
 )
 def test_bad_emotionlines_is_named_by_its_place(tmp_path, old, new, message):
-    path = write_emotionlines(tmp_path / "emotionlines") / "friends_train.json"
-    path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(ErcSynthError, match=message):
-        _load("emotionlines", path.parent)
+    _refused("emotionlines", write_emotionlines(tmp_path / "emotionlines") / "friends_train.json", old, new, message)
 
 
 def test_bad_dailydialog_is_named_by_its_line(tmp_path):

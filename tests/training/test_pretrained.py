@@ -4,16 +4,10 @@ import pytest
 from safetensors.torch import load_file
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.training.config import parse
 from erc_synth.training.pipeline import run
+from fakes.tiny_run import config
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no train example of.*")
-
-
-def config(tiny, repo_folder, out, *more):
-    words = ["--backbone", tiny, "--train", f"{repo_folder}:meld_balanced", "--out", str(out),
-             "--epochs", "2", "--batch-size", "5", *map(str, more)]  # fmt: skip
-    return parse(words)
 
 
 @pytest.mark.parametrize("model", ["compm", "emoone", "todkat"])

@@ -15,20 +15,19 @@ from safetensors.torch import load_file
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import grayscale, loop
-from erc_synth.training.config import parse
 from erc_synth.training.pipeline import run
+from fakes import tiny_run
 from fakes.hub import TOKEN, HubServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no train example of.*")
 
 
-def words(tiny, repo_folder, out, *more):
-    return ["--model", "baseline", "--backbone", tiny, "--train", f"{repo_folder}:meld_balanced", "--out", str(out),
-            "--epochs", "2", "--batch-size", "5", *map(str, more)]  # fmt: skip
+def words(*given):
+    return tiny_run.words(*given, "--model", "baseline")
 
 
 def config(*given):
-    return parse(words(*given))
+    return tiny_run.config(*given, "--model", "baseline")
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tiny, repo_folder, tmp_path):
