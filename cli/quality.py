@@ -5,7 +5,6 @@ Output: a table on standard output and a JSON file. Not covered: the measures (`
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,12 +50,12 @@ def measure(
     encoder: Annotated[bool, typer.Option(help="Use the sentence encoder (meaning, label check).")] = True,
 ) -> None:
     """Measure a data set: diversity, likeness to real data, labels, leaks."""
-    from erc_synth.generation.curated_files import write_whole
     from erc_synth.generation.leaks import benchmark_splits
     from erc_synth.generation.likeness import sentence_encoder
     from erc_synth.generation.quality import measure_quality
     from erc_synth.generation.quality_table import table
     from erc_synth.generation.subjects import default_reference, find_subject
+    from erc_synth.generation.whole_files import write_json
 
     subject = find_subject(dataset, curated, data_dir, split)
     reference = _reference(against, subject, curated, data_dir) if against else default_reference(subject, data_dir)
@@ -70,7 +69,7 @@ def measure(
     )
     typer.echo(table(content))
     path = out or (curated / f"{subject.name}.quality.json" if subject.curated else Path("quality.json"))
-    write_whole(path, [json.dumps(content, indent=1, ensure_ascii=False), "\n"])
+    write_json(path, content)
     typer.echo(f"\nwritten: {path}")
 
 
@@ -108,8 +107,8 @@ def score_sheet(
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
     """Compare filled sheets with the generated labels and with each other."""
-    from erc_synth.generation.curated_files import write_whole
     from erc_synth.generation.sheet import score_sheets
+    from erc_synth.generation.whole_files import write_json
 
     scores = score_sheets(answers, key)
     for reader in scores["readers"]:
@@ -123,4 +122,4 @@ def score_sheet(
     if scores["kappa_between_readers"] is not None:
         typer.echo(f"between readers: kappa {scores['kappa_between_readers']:.2f}")
     if out:
-        write_whole(out, [json.dumps(scores, indent=1, ensure_ascii=False), "\n"])
+        write_json(out, scores)

@@ -9,7 +9,6 @@ Not covered: the judgement itself (`curation`).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from erc_synth.generation import curation
 from erc_synth.generation.leaks import LeakIndex
 from erc_synth.generation.splitting import Ratios
+from erc_synth.generation.whole_files import write_json, write_whole
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS, Dialogue
 
@@ -159,7 +159,7 @@ def write_curated(curated: curation.Curated, report: dict[str, Any], out: Path) 
     dropped = ({"reason": drop.reason, "detail": drop.detail, **drop.dialogue.to_json()} for drop in curated.dropped)
     kept = ({**d.to_json(), "split": curated.split_of[d.dialogue_id]} for d in curated.kept)
     write_whole(out / f"{curated.config}.dropped.jsonl", _json_lines(dropped))
-    write_whole(out / f"{curated.config}.curation.json", [json.dumps(report, indent=1, ensure_ascii=False), "\n"])
+    write_json(out / f"{curated.config}.curation.json", report)
     write_whole(out / f"{curated.config}.jsonl", _json_lines(kept))
 
 
@@ -203,13 +203,3 @@ def read_json(path: Path) -> dict[str, Any]:
 def _json_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
     for record in records:
         yield json.dumps(record, ensure_ascii=False) + "\n"
-
-
-def write_whole(path: Path, parts: Iterable[str]) -> None:
-    """Write to a temporary name, fsync, rename: the file is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(parts)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -7,8 +7,6 @@ Not covered: writing the journal (`journal`, `runner`).
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from erc_synth.generation.parsing import Parsed, parse
 from erc_synth.generation.prompts import sentences
 from erc_synth.generation.recipe import Profile, Recipe, load_profile, recipe_from_text
 from erc_synth.generation.transport import Identity
+from erc_synth.generation.whole_files import write_json
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
 
@@ -96,16 +95,6 @@ def journal_counts(path: Path, jobs: int) -> dict[str, Any]:
         "errors": dict(errors), "prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens,
     }  # fmt: skip
     return {"counts": counts, "label_counts": dict(labels), "seconds": round(seconds, 1)}
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file so that it is either the old one or the whole new one."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def recipe_of(run_dir: Path) -> Recipe:

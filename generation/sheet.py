@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import html
-import json
 import random
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from erc_synth.generation.curated_files import read_json, write_whole
+from erc_synth.generation.curated_files import read_json
 from erc_synth.generation.diversity import interval
 from erc_synth.generation.label_check import kappa, kappa_by_label
+from erc_synth.generation.whole_files import write_json, write_whole
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet
 
@@ -91,7 +91,7 @@ def write_sheet(items: Sequence[Item], labels: LabelSet, dataset: str, stem: Pat
         "items": {i.item: {"dialogue_id": i.dialogue_id, "utterance_id": i.utterance_id, "emotion": i.emotion}
                   for i in items},
     }  # fmt: skip
-    write_whole(paths[2], [json.dumps(key, indent=1, ensure_ascii=False), "\n"])
+    write_json(paths[2], key)
     write_whole(paths[1], _page(items, labels))
     write_whole(paths[0], [_csv(items)])
     return paths

@@ -7,7 +7,6 @@ templates. Not covered: the tables of scores (`tables`), sentences (`findings`),
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from erc_synth.stats import tables
 from erc_synth.stats.exact import StatsError
 from erc_synth.stats.figures import critical_difference, curves, heat_map, log_bars
 from erc_synth.stats.findings import findings
-from erc_synth.stats.inputs import Inputs, read_json
+from erc_synth.stats.inputs import Inputs, read_json, relative
 from erc_synth.stats.table import NAMES, read_cells
 
 
@@ -170,8 +169,8 @@ def _collect_runs(inputs: Inputs, content: Content, out: Path) -> None:
         content.runs.setdefault(NAMES.get(model, model), []).append(
             {
                 "name": path.parent.name, "metrics": metrics, "figure": figure,
-                "link": os.path.relpath(path.resolve(), out.resolve()),
-                "log": os.path.relpath(log.resolve(), out.resolve()) if log.exists() else None,
+                "link": relative(path, out),
+                "log": relative(log, out) if log.exists() else None,
             }
         )  # fmt: skip
     if not paths:

@@ -126,8 +126,9 @@ def tied_pvalue(d: float, blocks: Sequence[Sequence[float]]) -> Fraction:
     total = 1
     for ranks in blocks:
         following: Counter[int] = Counter()
+        moves = _moves(ranks)
         for base, ways in law.items():
-            for move, more in _moves(ranks).items():
+            for move, more in moves.items():
                 following[base + move] += ways * more
         law = dict(following)
         total *= len(ranks) * (len(ranks) - 1)

@@ -37,4 +37,9 @@ def read_json(path: Path) -> Any:
 
 def link(results: Path, cell: Mapping[str, Any], out: Path) -> str:
     """Path of the run's metrics.json, relative to the report."""
-    return os.path.relpath((results / cell["metrics"]).resolve(), out.resolve())
+    return relative(results / cell["metrics"], out)
+
+
+def relative(path: Path, out: Path) -> str:
+    """A path as a link of the report in the folder `out`."""
+    return os.path.relpath(path.resolve(), out.resolve())

@@ -6,13 +6,12 @@ Not covered: what they mean (`findings`), how they look (`templates`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from erc_synth.stats.friedman import bootstrap_interval
-from erc_synth.stats.inputs import link, read_json
+from erc_synth.stats.inputs import link, read_json, relative
 from erc_synth.stats.paired import compare_files
 from erc_synth.stats.table import NAMES, VARIANTS, place
 
@@ -37,7 +36,7 @@ def failures(cells: Iterable[Mapping[str, Any]], results: Path, out: Path) -> li
             log = (results / str(cell["metrics"])).parent / "log.txt"
             rows[log.parent.name] = {
                 "name": log.parent.name, "reason": cell.get("reason") or "unknown",
-                "log": os.path.relpath(log.resolve(), out.resolve()) if log.exists() else None,
+                "log": relative(log, out) if log.exists() else None,
             }  # fmt: skip
     return list(rows.values())
 
@@ -137,7 +136,7 @@ def paired(scores: Scores, results: Path) -> list[dict[str, Any]]:
             found = compare_files(files[0], files[1])  # type: ignore[arg-type]
             rows.append(
                 {
-                    "name": f"{NAMES.get(model, model)} {VARIANTS.get(variant, variant)}", "seed": cell["seed"],
+                    "name": name_of(model, variant), "seed": cell["seed"],
                     "benchmark": NAMES.get(benchmark, benchmark), "value": 100 * found.value, "low": 100 * found.low,
                     "high": 100 * found.high, "below_zero": found.below_zero, "dialogues": found.dialogues,
                 }
@@ -189,7 +188,7 @@ def table3(s: Mapping[str, Any], out: Path, results: Path | None) -> dict[str, A
         for model, score, rank in zip(s["models"], scores, ranks, strict=True):
             source = s.get("sources", {}).get(f"{block}|{model}")
             share = (score - low) / (high - low) if high > low else 0.5
-            where = os.path.relpath((results / source).resolve(), out.resolve()) if source and results else None
+            where = relative(results / source, out) if source and results else None
             best = rank == min(ranks) < max(ranks)  # where all are equal none is best
             cells.append({"score": score, "rank": rank, "best": best, "heat": round(100 * share), "link": where})
         rows.append({"block": block, "cells": cells})

@@ -141,10 +141,14 @@ class Encoder(nn.Module):
 
         `words` are the rows of the embedding table for `ids`, when they are looked up already.
         """
-        self.tokens += ids.numel()
-        mask = torch.ones_like(ids) if mask is None else mask
-        given = {"input_ids": ids} if words is None else {"inputs_embeds": words}
+        given, mask = self.inputs(ids, mask, words)
         return self.backbone(**given, attention_mask=mask).last_hidden_state  # type: ignore[no-any-return]
+
+    def inputs(self, ids: Tensor, mask: Tensor | None, words: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
+        """What the backbone's embeddings take, and the mask; counts the tokens."""
+        self.tokens += ids.numel()
+        given = {"input_ids": ids} if words is None else {"inputs_embeds": words}
+        return given, torch.ones_like(ids) if mask is None else mask
 
     def forward(self, sequences: Sequence[np.ndarray], readout: Sequence[int] | None = None) -> Tensor:
         """State of the token at `readout` (default: the first) of each sequence, ``[n, hidden]``."""

@@ -7,7 +7,6 @@ Not covered: random states - dropout is seeded from (seed, stage, step), so ther
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -19,25 +18,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from erc_synth.loaders.errors import ErcSynthError
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON to a temporary name, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON; a broken file is said by name."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ErcSynthError(f"{path} is not valid JSON.", hint="Remove it, or use --overwrite.") from error
+from erc_synth.training.json_files import read_json, write_json
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

@@ -141,7 +141,7 @@ class RunConfig:
 
 # `pretrained` is checked to be the run that the first stage would be.
 _REPORTING = ("out", "overwrite", "trackers", "push_to_hub", "save_steps", "data_dir", "knowledge_cache", "pretrained")
-_SECOND_STAGE = ("finetune", "eval", "recipe", "finetune_epochs")
+_SECOND_STAGE = ("eval", "recipe", "finetune_epochs")
 _GROUPS = {"data": DataOptions, "shape": ModelOptions, "optimisation": Optimisation}
 
 
@@ -256,6 +256,7 @@ def first_stage_differences(config: RunConfig, other: dict[str, Any]) -> list[st
     if config.data.drop_leaks:
         free.remove("eval")  # it decides which train dialogues are dropped
     ours = json.loads(json.dumps(config.to_dict()))  # tuples become lists, as in the file
+    ours["finetune"] = None  # of one stage
     return [key for key, value in ours.items() if key not in free and other.get(key) != value]
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.training.json_files import write_json
 
 VARIANTS = ("org", "nat", "bal", "tstr-nat", "tstr-bal", "leave-out")
 TEST_SETS = ("org", "nat", "bal")
@@ -233,14 +234,7 @@ def write_cell(
         "metrics": os.path.relpath(source, results), "examples": found["examples"] if found else None,
         "options": options_of(training, plan),
     }  # fmt: skip
-    results.mkdir(parents=True, exist_ok=True)
-    path = results / training.cell(test_set)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(cell, indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_json(results / training.cell(test_set), cell)
 
 
 def run_plan(

@@ -31,6 +31,7 @@ from erc_synth.training import batching, checkpoints, grayscale, optimiser, scor
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Batch, Encoded, Target
 from erc_synth.training.config import RunConfig
+from erc_synth.training.json_files import read_json, write_json
 
 SAVE_SECONDS = 600.0
 EVAL_TARGETS = 256
@@ -118,13 +119,13 @@ class Trainer:
         best = place / "best.safetensors"
         if done.exists():
             checkpoints.load_weights(model, best)
-            return Progress.of(checkpoints.read_json(done))
+            return Progress.of(read_json(done))
         with _memory_hint(), self._signals():
             progress = self._fit(model, stage, place)
         self.accelerator.wait_for_everyone()
         checkpoints.load_weights(model, best)
         if self.accelerator.is_main_process:
-            checkpoints.write_json(done, asdict(progress))
+            write_json(done, asdict(progress))
         self.accelerator.wait_for_everyone()
         return progress
 

@@ -30,6 +30,7 @@ from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Encoded
 from erc_synth.training.config import RunConfig, first_stage_differences, out_folder
 from erc_synth.training.corpus import Corpus
+from erc_synth.training.json_files import read_json, write_json
 from erc_synth.training.loop import Progress, Stage, Trainer, predict, tokens_of
 from erc_synth.training.models import factory
 from erc_synth.training.models.context import ContextClassifier
@@ -51,7 +52,7 @@ def run(config: RunConfig, command: Sequence[str] = ()) -> dict[str, Any]:
     accelerator = _accelerator(config, folder)
     found = corpus.load_all(config)
     if accelerator.is_main_process:
-        checkpoints.write_json(folder / "run.json", {"fingerprint": config.fingerprint(), "config": config.to_dict()})
+        write_json(folder / "run.json", {"fingerprint": config.fingerprint(), "config": config.to_dict()})
     metrics = Run(config, accelerator, found, folder).execute(list(command))
     accelerator.end_training()
     if accelerator.is_main_process:
@@ -73,12 +74,12 @@ def _earlier(config: RunConfig, folder: Path) -> dict[str, Any] | None:
         shutil.rmtree(folder)
     if not told.exists():
         return None
-    if checkpoints.read_json(told)["fingerprint"] != config.fingerprint():
+    if read_json(told)["fingerprint"] != config.fingerprint():
         raise ErcSynthError(
             f"{folder} holds another run (its settings are in {told}).", hint="Use another --out, or --overwrite."
         )
     done = folder / "metrics.json"
-    return dict(checkpoints.read_json(done)) if done.exists() else None
+    return dict(read_json(done)) if done.exists() else None
 
 
 def _accelerator(config: RunConfig, folder: Path) -> Accelerator:
@@ -181,10 +182,8 @@ class Run:
         done = parent / "metrics.json"
         if not done.exists():
             raise ErcSynthError(f"{parent} holds no finished run.", hint="Train it first, or leave out --pretrained.")
-        stages = checkpoints.read_json(done)["stages"]
-        differ = first_stage_differences(self.config, checkpoints.read_json(parent / "run.json")["config"])
-        if len({s["dataset"] for s in stages}) > 1 or "finetune" in [s["name"] for s in stages]:
-            differ.append("finetune")
+        stages = read_json(done)["stages"]
+        differ = first_stage_differences(self.config, read_json(parent / "run.json")["config"])
         if stages[-1]["fingerprint"] != self.found[self.config.train].fingerprints["train"]:
             differ.append("the data")
         if differ:
@@ -340,7 +339,7 @@ class Run:
         folder = self.folder / "model"
         factory.save_model(folder, model, self.tokenizer, self.config, list(self.labels.labels))
         (folder / "README.md").write_text(model_card.render(metrics), encoding="utf-8")
-        checkpoints.write_json(self.folder / "metrics.json", metrics)
+        write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / "progress", ignore_errors=True)  # the model and all scores are safe
 
 

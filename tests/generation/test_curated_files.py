@@ -5,10 +5,11 @@ import json
 
 import pytest
 
-from erc_synth.generation.curated_files import curate_runs, read_curated, run_folders, write_whole
+from erc_synth.generation.curated_files import curate_runs, read_curated, run_folders
 from erc_synth.generation.curation import Options
 from erc_synth.generation.leaks import LeakIndex
 from erc_synth.generation.subjects import find_subject
+from erc_synth.generation.whole_files import write_whole
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS
 from fakes.dialogues import invented

@@ -18,6 +18,7 @@ from erc_synth.training import backbones, checkpoints
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Special
 from erc_synth.training.config import RunConfig, build
+from erc_synth.training.json_files import read_json, write_json
 from erc_synth.training.models.compm import CoMPM
 from erc_synth.training.models.context import ContextClassifier
 from erc_synth.training.models.todkat import Todkat
@@ -84,7 +85,7 @@ def save_model(folder: Path, model: nn.Module, tokenizer: Any, config: RunConfig
     encoder.backbone.config.save_pretrained(str(folder))  # type: ignore[union-attr, operator]
     tokenizer.save_pretrained(str(folder))
     told = {k: v for k, v in config.to_dict().items() if k not in ("out", "data_dir", "push_to_hub")}
-    checkpoints.write_json(folder / "erc.json", {"config": told, "labels": labels})
+    write_json(folder / "erc.json", {"config": told, "labels": labels})
 
 
 def load_model(folder: Path | str) -> tuple[nn.Module, Any, RunConfig, list[str]]:
@@ -92,7 +93,7 @@ def load_model(folder: Path | str) -> tuple[nn.Module, Any, RunConfig, list[str]
     folder = Path(folder)
     if not (folder / "erc.json").exists():
         raise ErcSynthError(f"{folder} holds no trained classifier.", hint="Give the folder `model` of a run.")
-    stored = checkpoints.read_json(folder / "erc.json")
+    stored = read_json(folder / "erc.json")
     config = build({**stored["config"], "out": str(folder)})
     tokenizer = backbones.load_tokenizer(str(folder))
     with torch.random.fork_rng(devices=[]):

@@ -9,7 +9,6 @@ released; this is built from their described shape with the known faults mended 
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
@@ -44,16 +44,13 @@ class TopicEncoder(Encoder):
         self.inner = nn.Sequential(nn.Linear(width, inner), nn.GELU())
         self.mean, self.spread = nn.Linear(inner, latent), nn.Linear(inner, latent)
         self.decode = nn.Sequential(nn.Linear(latent, inner), nn.GELU(), nn.Linear(inner, width))
-        self.last_topic: Tensor | None = None
         self.penalty: Tensor | None = None
 
     def states(self, ids: Tensor, mask: Tensor | None, words: Tensor | None = None) -> Tensor:
         """States and topic, ``[n, length, 2 * hidden]``; sets `penalty` (KL + reconstruction, mean)."""
-        self.tokens += ids.numel()
-        mask = torch.ones_like(ids) if mask is None else mask
+        given, mask = self.inputs(ids, mask, words)
         layers: Any = self.backbone.encoder.layer  # type: ignore[union-attr]
         half = len(layers) // 2
-        given = {"input_ids": ids} if words is None else {"inputs_embeds": words}
         states = self._through(layers[:half], self.backbone.embeddings(**given), mask)  # type: ignore[operator]
         topic = self._topic(states, mask)
         joined = torch.cat([states, topic[:, None]], dim=1)
@@ -133,6 +130,6 @@ def pretrain(model: Any, encoded: Encoded, tokenizer: Any, config: RunConfig, fo
         print(f"topics epoch {epoch + 1}: loss {sum(losses) / max(len(losses), 1):.4f}", file=sys.stderr)
         state = {"epochs": epoch + 1, "seconds": state["seconds"] + time.monotonic() - start}
         start = time.monotonic()
-        if int(os.environ.get("RANK", "0")) == 0:
+        if PartialState().is_main_process:
             checkpoints.save_checkpoint(folder, language, optim, state)
     return float(state["seconds"])
