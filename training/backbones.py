@@ -1,7 +1,8 @@
 """Pre-trained encoders by name, and one `Encoder` that turns token lists into vectors.
 
 Purpose: every classifier reads the state of one token per sequence; sequences are sorted by length and
-run in groups with little padding, which changes nothing but the time (attention is masked).
+run in groups, without padding where the backbone is of BERT's type (`packed`) and with little of it elsewhere,
+which changes nothing but the time (attention is masked).
 Input: a backbone name, a folder or a Hub id. Output: `Encoder`, tokenizer. Not covered: heads (`models`).
 """
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.registry import wheel_path
+from erc_synth.training import packed
 
 KNOWN = {
     "roberta-large": "FacebookAI/roberta-large",
@@ -24,7 +26,7 @@ KNOWN = {
     "mpnet": "microsoft/mpnet-base",
     "modernbert": "answerdotai/ModernBERT-base",
 }
-WASTE = 0.03  # share of padding that a group may hold; below it, more calls cost more than padding
+WASTE = 0.03  # share of padding that a group may hold (packed: inside attention); below it, calls cost more
 GROUP_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # CPU: smaller groups use less memory
 CALL_TOKENS = {"cpu": 96, "cuda": 2_048}  # what one more call costs, in tokens
 
@@ -118,8 +120,9 @@ class Encoder(nn.Module):
 
     def __init__(self, backbone: nn.Module, pad_id: int) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone = packed.replace_dropout(backbone)
         self.pad_id = pad_id
+        self.packs = packed.fits(backbone)
         self.tokens = 0  # computed so far, padding included
 
     @property
@@ -154,8 +157,20 @@ class Encoder(nn.Module):
         """State of the token at `readout` (default: the first) of each sequence, ``[n, hidden]``."""
         lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
         order = np.argsort(lengths, kind="stable")
-        device = next(self.backbone.parameters()).device.type
-        groups = _groups(lengths, order, device)
+        groups = _groups(lengths, order, next(self.backbone.parameters()).device.type)
+        at = [0] * len(sequences) if readout is None else readout
+        states = self.packed(sequences, at, groups) if self.packs else self.padded(sequences, at, groups)
+        back = torch.empty(len(order), dtype=torch.long)
+        back[torch.from_numpy(order)] = torch.arange(len(order))
+        return states[back.to(states.device)]
+
+    def packed(self, sequences: Sequence[np.ndarray], at: Sequence[int], groups: list[np.ndarray]) -> Tensor:
+        """States in the order of `groups`, without padding."""
+        self.tokens += sum(map(len, sequences))
+        return packed.encode(self.backbone, sequences, at, groups)
+
+    def padded(self, sequences: Sequence[np.ndarray], at: Sequence[int], groups: list[np.ndarray]) -> Tensor:
+        """The same through the backbone's own `forward`."""
         inputs = [self.pad([sequences[i] for i in group]) for group in groups]
         # Looked up in one go: the table's gradient is dense, and one of table size for each group is dear.
         table = self.backbone.get_input_embeddings()  # type: ignore[operator]
@@ -163,8 +178,5 @@ class Encoder(nn.Module):
         parts = []
         for group, (ids, mask), words in zip(groups, inputs, looked_up, strict=True):
             states = self.states(ids, mask, words.view(*ids.shape, -1))
-            at = [0 if readout is None else readout[i] for i in group]
-            parts.append(states[torch.arange(len(group)), torch.tensor(at)])
-        back = torch.empty(len(order), dtype=torch.long)
-        back[torch.from_numpy(order)] = torch.arange(len(order))
-        return torch.cat(parts)[back.to(parts[0].device)]
+            parts.append(states[torch.arange(len(group)), torch.tensor([at[i] for i in group])])
+        return torch.cat(parts)

@@ -148,6 +148,7 @@ class Run:
         if self.config.optimisation.compile:
             for module in model.modules():
                 if isinstance(module, Encoder):
+                    module.packs = False  # what is compiled is the backbone's own forward
                     module.backbone.compile(dynamic=True)
 
     def _topics(self, model: nn.Module) -> None:

@@ -22,8 +22,11 @@ MODELS = {
     "compm": ["--model", "compm", "--epochs", "1"],
     "emoone": ["--model", "emoone", "--epochs", "1"],
     "todkat": ["--model", "todkat", "--epochs", "4"],
+    "compm, legacy": ["--model", "compm", "--epochs", "1", "--memory", "legacy"],  # what the official code computes
+    "todkat, released": ["--model", "todkat", "--epochs", "4", "--mode", "released"],
 }
-ORDER = ["todkat", "baseline, target alone", "compm", "emoone", "baseline, past"]
+ORDER = ["todkat", "baseline, target alone", "compm", "emoone"]
+LAST = ["compm, legacy", "todkat, released", "baseline, past"]
 SETS, SEEDS = ("meld", "emorynlp"), (1, 2, 3)
 
 
@@ -77,10 +80,9 @@ def main():
     data = Path(words[1]) if len(words) > 1 else Path("../shared/data")
     if "--table" not in sys.argv:
         with ThreadPoolExecutor(max_workers=2) as pool:  # two runs with a thread each beat one run with two
-            for seed, name, dataset in product(SEEDS, ORDER[:-1], SETS):
-                pool.submit(run, folder, data, name, dataset, seed)
-            for seed, dataset in product(SEEDS, SETS):
-                pool.submit(run, folder, data, ORDER[-1], dataset, seed)
+            for names in (ORDER, LAST):
+                for seed, name, dataset in product(SEEDS, names, SETS):
+                    pool.submit(run, folder, data, name, dataset, seed)
     table(folder)
 
 

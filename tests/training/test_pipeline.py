@@ -90,6 +90,18 @@ def test_accumulation_does_not_change_the_result(tiny, repo_folder, tmp_path):
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at every input's
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_encoders_give_the_same_probabilities(tiny, repo_folder, tmp_path):
+    found = []
+    for more in ([], ["--compile"]):  # without a step away from the start, both runs score the same weights
+        folder = tmp_path / f"r{len(more)}"
+        more = ("--model", "baseline", "--epochs", "1", "--learning-rate", "0", *more)
+        name = run(config(tiny, repo_folder, folder, *more))["evaluations"][0]["predictions"]
+        found.append(pq.read_table(folder / name).column("probabilities").to_pylist())
+    assert found[1] == [pytest.approx(row, abs=1e-5) for row in found[0]]
+
+
 def test_dialogues_that_leak_from_an_evaluated_test_are_dropped_and_counted(tiny, tmp_path, dialogues, write_repo):
     folder = tmp_path / "repo"
     write_repo(folder, "meld_balanced")

@@ -72,10 +72,9 @@ class CoMPM(nn.Module):
     def _encode(self, sequences: list[np.ndarray], *, masked: bool) -> Tensor:
         encoder: Encoder = getattr(self, "memory_encoder", self.context_encoder)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_memory):
-            if masked:
-                return encoder(sequences)  # type: ignore[no-any-return]
-            ids, _ = encoder.pad(sequences)
-            return encoder.states(ids, None)[:, 0]
+            if not masked:  # padding is part of the sequence, so it is attended to
+                sequences = list(encoder.pad(sequences)[0].cpu().numpy())
+            return encoder(sequences)  # type: ignore[no-any-return]
 
     def _once(self, batch: Batch, memories: Memories, held: list[int]) -> Tensor:
         """Each utterance once, one GRU pass per speaker.

@@ -39,6 +39,7 @@ class TopicEncoder(Encoder):
             raise ErcSynthError(
                 "The topic layer needs a BERT or RoBERTa backbone.", hint="Use --mode fixed, or --backbone minilm."
             )
+        self.packs = False  # the topic is one more token of the upper layers
         width = self.hidden
         self.pool = nn.Linear(width, 1)
         self.inner = nn.Sequential(nn.Linear(width, inner), nn.GELU())

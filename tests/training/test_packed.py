@@ -1,0 +1,120 @@
+"""The forward pass without padding gives what the backbone's own gives, and its dropout is dropout."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from transformers import BertConfig, BertModel
+
+from erc_synth.training import backbones, packed
+from erc_synth.training.backbones import Encoder
+
+LENGTHS = [5, 1, 40, 7, 7, 7, 3, 64]
+
+
+@pytest.fixture(scope="module", params=["roberta", "bert"])
+def encoder(request, tiny):
+    """In double precision, so that a wrong formula cannot hide behind rounding."""
+    if request.param == "roberta":
+        return Encoder(backbones.load_backbone(tiny).double(), 1)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+    return Encoder(BertModel(BertConfig(vocab_size=400, **shape), add_pooling_layer=False).double(), 0)
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    random = np.random.default_rng(0)
+    return [random.integers(5, 300, size=n) for n in LENGTHS]
+
+
+def own(encoder, sequences, readout=None):
+    """The same through the backbone's `forward`."""
+    other = copy.deepcopy(encoder)
+    other.packs = False
+    return other, other(sequences, readout)
+
+
+@pytest.mark.parametrize("readout", [None, [n - 1 for n in LENGTHS], [n // 2 for n in LENGTHS]])
+def test_states_equal_those_of_the_backbone(encoder, sequences, readout):
+    encoder.eval()
+    assert encoder.packs
+    _, wanted = own(encoder, sequences, readout)
+    assert (encoder(sequences, readout) - wanted).abs().max() < 1e-12
+
+
+def test_gradients_equal_those_of_the_backbone(encoder, sequences):
+    encoder.eval()
+    other, wanted = own(encoder, sequences)
+    encoder.zero_grad()
+    encoder(sequences).square().sum().backward()
+    wanted.square().sum().backward()
+    theirs = dict(other.named_parameters())
+    for name, parameter in encoder.named_parameters():
+        if parameter.grad is not None:
+            assert (parameter.grad - theirs[name].grad).abs().max() < 1e-10, name
+
+
+def test_bf16_states_are_those_of_fp32_to_its_rounding(tiny, sequences):
+    encoder = Encoder(backbones.load_backbone(tiny), 1).eval()
+    with torch.no_grad():
+        plain = encoder(sequences)
+        with torch.autocast("cpu", torch.bfloat16):
+            low = encoder(sequences)
+    assert (low.float() - plain).abs().max() < 0.05 * plain.abs().max()
+
+
+def test_attention_in_blocks_equals_attention_at_once(monkeypatch):
+    query, key, value = (torch.randn(5, 2, 9, 4).bfloat16() for _ in range(3))
+    bias = torch.zeros(5, 1, 1, 9)
+    bias[1:, ..., 6:] = float("-inf")
+    still = packed.Dropout(0.0)
+    at_once = packed.attend(query, key, value, bias, still)
+    monkeypatch.setattr(packed, "BLOCK", 2 * 2 * 9 * 9)  # two sequences at a time, and one left
+    assert torch.equal(packed.attend(query, key, value, bias, still), at_once)
+
+
+def test_tokens_count_no_padding(encoder, sequences):
+    before = encoder.tokens
+    encoder.eval()(sequences)
+    assert encoder.tokens - before == sum(LENGTHS)
+
+
+@given(p=st.sampled_from([0.0, 0.1, 0.3, 0.5]), seed=st.integers(0, 99))
+def test_dropout_drops_at_its_rate_and_keeps_the_mean(p, seed):
+    torch.manual_seed(seed)
+    found = packed.Dropout(p).train()(torch.ones(300, 101))
+    assert abs((found == 0).double().mean() - p) < 0.015
+    assert abs(found.double().mean() - 1) < 0.03
+
+
+def test_dropout_is_a_function_of_the_seed_and_nothing_in_eval_mode():
+    dropout, ones = packed.Dropout(0.5), torch.ones(1000)
+    torch.manual_seed(3)
+    first = dropout(ones)
+    second = dropout(ones)
+    torch.manual_seed(3)
+    assert torch.equal(dropout(ones), first)
+    assert not torch.equal(first, second)
+    assert torch.equal(dropout.eval()(ones), ones)
+
+
+def test_dropped_attention_has_the_mean_of_plain_attention():
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 2, 6, 4, requires_grad=True) for _ in range(3))
+    dropout = packed.Dropout(0.2)
+    with torch.no_grad():
+        plain = packed.attend(query, key, value, None, dropout.eval())
+    dropout.train()
+    mean = torch.stack([packed.attend(query, key, value, None, dropout).detach() for _ in range(3000)]).mean(0)
+    assert (mean - plain).abs().max() < 0.08
+
+
+def test_every_dropout_of_a_backbone_is_replaced(tiny):
+    encoder = Encoder(backbones.load_backbone(tiny), 1)
+    assert not [m for m in encoder.modules() if isinstance(m, nn.Dropout)]
+    assert [m for m in encoder.modules() if isinstance(m, packed.Dropout)]

@@ -1,0 +1,202 @@
+"""The forward pass of BERT-type encoders without padding, read at one token per sequence.
+
+Purpose: the same numbers as the backbone's own `forward`, for less. Linear layers see the tokens of all sequences
+joined, so padding exists only inside attention; the last layer computes the tokens that are read and no others;
+dropout on a CPU takes 16 bits per element instead of a draw per element.
+Input: a backbone, token lists. Output: one state per sequence. Not covered: backbones whose attention is not BERT's
+(mpnet, ModernBERT), the topic layer: they run padded (`backbones.Encoder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BERT_TYPE = ("bert", "roberta", "xlm-roberta", "camembert")
+HALF = (torch.bfloat16, torch.float16)
+BLOCK = 2**20  # attention weights at a time without gradients: 4 MB stay in the cache
+DRAWS = 2**16  # values of the 16 random bits of an element
+
+
+def fits(backbone: nn.Module) -> bool:
+    """Whether this module knows the backbone's layers."""
+    config: Any = backbone.config
+    plain = getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
+    return config.model_type in BERT_TYPE and plain and not config.is_decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Where the joined tokens of some sequences lie in a padded block ``[sequences, longest]``.
+
+    Attributes:
+        count: Number of sequences.
+        longest: Tokens of the longest.
+        places: Place of every token in the flattened block, ``[tokens]``; ``None`` when nothing is padded.
+        bias: 0 for tokens and -inf for padding, ``[sequences, 1, 1, longest]``; ``None`` likewise.
+    """
+
+    count: int
+    longest: int
+    places: Tensor | None
+    bias: Tensor | None
+
+    @classmethod
+    def of(cls, lengths: np.ndarray, device: torch.device) -> Rows:
+        """For sequences of these lengths."""
+        longest = int(lengths.max())
+        if (lengths == longest).all():
+            return cls(len(lengths), longest, None, None)
+        real = np.arange(longest) < lengths[:, None]
+        bias = torch.zeros(real.shape).masked_fill_(torch.from_numpy(~real), float("-inf"))
+        places = torch.from_numpy(np.flatnonzero(real))
+        return cls(len(lengths), longest, places.to(device), bias[:, None, None].to(device))
+
+    def block(self, tokens: Tensor, heads: int) -> Tensor:
+        """Joined tokens ``[tokens, width]`` as ``[sequences, heads, longest, width / heads]``."""
+        if self.places is not None:
+            padded = tokens.new_zeros(self.count * self.longest, tokens.shape[1])
+            tokens = padded.index_copy(0, self.places, tokens)
+        return tokens.view(self.count, self.longest, heads, -1).transpose(1, 2)
+
+    def join(self, block: Tensor) -> Tensor:
+        """The inverse."""
+        flat = block.transpose(1, 2).reshape(self.count * self.longest, -1)
+        return flat if self.places is None else flat.index_select(0, self.places)
+
+
+def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int], groups: list[np.ndarray]) -> Tensor:
+    """State of the token at `readout` of each sequence, in the order of `groups`, ``[n, hidden]``.
+
+    `groups` are runs of sequences that share a call.
+    """
+    device = next(backbone.parameters()).device
+    order = np.concatenate(groups)
+    lengths = np.fromiter((len(sequences[i]) for i in order), dtype=np.int64, count=len(order))
+    starts = np.cumsum(lengths) - lengths
+    ids = torch.from_numpy(np.concatenate([sequences[i] for i in order])).to(device)
+    places = torch.from_numpy(np.arange(len(ids)) - np.repeat(starts, lengths)).to(device)
+    # All at once: the gradient of the embedding table is dense, and one of table size for each group is dear.
+    tokens = _embed(backbone, ids, places)
+    parts, first = [], 0
+    for group in groups:
+        own = lengths[first : first + len(group)]
+        start, stop = int(starts[first]), int(starts[first + len(group) - 1] + own[-1])
+        at = torch.from_numpy(np.cumsum(own) - own + [readout[i] for i in group]).to(device)
+        parts.append(_through(backbone.encoder.layer, tokens[start:stop], Rows.of(own, device), at))
+        first += len(group)
+    return torch.cat(parts)
+
+
+def _embed(backbone: Any, ids: Tensor, places: Tensor) -> Tensor:
+    """Embeddings of joined tokens ``[tokens, hidden]``; `places` counts from 0 in each sequence."""
+    embeddings = backbone.embeddings
+    if backbone.config.model_type != "bert":  # RoBERTa's positions start behind the padding index, which padding has
+        places = torch.where(ids == embeddings.padding_idx, -1, places) + embeddings.padding_idx + 1
+    zeros = torch.zeros_like(ids)
+    return embeddings(input_ids=ids[None], token_type_ids=zeros[None], position_ids=places[None])[0]  # type: ignore[no-any-return]
+
+
+def _through(layers: Any, tokens: Tensor, rows: Rows, at: Tensor) -> Tensor:
+    """All layers; the last one for the tokens `at` alone."""
+    for layer in layers[:-1]:
+        tokens = _layer(layer, tokens, rows)
+    return _layer(layers[-1], tokens, rows, at)
+
+
+def _layer(layer: Any, tokens: Tensor, rows: Rows, at: Tensor | None = None) -> Tensor:
+    attention = layer.attention.self
+    heads = attention.num_attention_heads
+    asking, asked = (tokens, rows) if at is None else (tokens.index_select(0, at), Rows(rows.count, 1, None, None))
+    low = _lowered(tokens)
+    query = asked.block(attention.query(low if at is None else asking), heads)
+    key, value = rows.block(attention.key(low), heads), rows.block(attention.value(low), heads)
+    heard = asked.join(attend(query, key, value, rows.bias, attention.dropout))
+    mixed = layer.attention.output(heard, asking)
+    return layer.output(layer.intermediate(mixed), mixed)  # type: ignore[no-any-return]
+
+
+def _lowered(tokens: Tensor) -> Tensor:
+    """In the type that autocast gives to products: cast once here, not once for each of three layers."""
+    kind = tokens.device.type
+    return tokens.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tokens
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: Dropout) -> Tensor:
+    """Attention ``[n, heads, length, d]``; the softmax is in fp32 also when the products are not.
+
+    On a CPU torch's own kernel takes twice as long with bf16, and draws dropout element by element.
+    """
+    if query.device.type != "cpu" or (not dropout.active and query.dtype not in HALF):
+        rate = dropout.p if dropout.active else 0.0
+        mask = None if bias is None else bias.to(query.dtype)
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
+    if query.requires_grad:
+        return _attend(query, key, value, bias, dropout)
+    n = max(1, BLOCK // (query.shape[1] * query.shape[2] * key.shape[2]))
+    parts = [slice(i, i + n) for i in range(0, len(query), n)]
+    biases = [None if bias is None else bias[part] for part in parts]
+    return torch.cat([_attend(query[p], key[p], value[p], b, dropout) for p, b in zip(parts, biases, strict=True)])
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: Dropout) -> Tensor:
+    scores = torch.matmul(query * query.shape[3] ** -0.5, key.transpose(2, 3))
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    if bias is not None:
+        scores = scores.add_(bias)
+    weights = torch.softmax(scores, 3, out=None if scores.requires_grad else scores).to(value.dtype)
+    if not dropout.active:
+        return torch.matmul(weights, value)
+    return torch.matmul(weights * dropout.kept(weights), value) * dropout.scale
+
+
+class Dropout(nn.Module):
+    """`nn.Dropout` whose CPU draws cost a sixth: an element is kept when its 16 random bits say so.
+
+    The rate is a multiple of 1 / 65536 and the scale fits it exactly, so the mean is unchanged.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.dropped = round(p * DRAWS)
+        self.scale = DRAWS / (DRAWS - self.dropped)
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is dropped now."""
+        return self.training and self.dropped > 0
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Same shape; unchanged in eval mode."""
+        if not self.active:
+            return states
+        if states.device.type != "cpu":
+            return functional.dropout(states, self.p)
+        return states * self.kept(states) * self.scale
+
+    def kept(self, states: Tensor) -> Tensor:
+        """1 for the elements that stay and 0 for the others, in the shape and type of `states` (on a CPU)."""
+        mask = torch.empty_like(states, requires_grad=False)
+        bits = torch.empty(-(-mask.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        return torch.ge(bits[: mask.numel()].view(mask.shape), self.dropped - DRAWS // 2, out=mask)
+
+    def extra_repr(self) -> str:
+        """For `print(model)`."""
+        return f"p={self.p}"
+
+
+def replace_dropout(module: nn.Module) -> nn.Module:
+    """Every `nn.Dropout` in `module` becomes a `Dropout`; it has no weights, so nothing else changes."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Dropout):
+            setattr(module, name, Dropout(child.p))
+        else:
+            replace_dropout(child)
+    return module
