@@ -23,8 +23,8 @@ def build(
     from erc_synth.dataset_cards.card import write_card
     from erc_synth.dataset_cards.facts import collect
     from erc_synth.dataset_cards.lint import problems
+    from erc_synth.dataset_cards.parquet import write_config, yaml_features
     from erc_synth.loaders.errors import ErcSynthError
-    from erc_synth.loaders.synthetic import write_config, yaml_features
 
     facts = collect(curated, runs, data_dir)
     out.parent.mkdir(parents=True, exist_ok=True)

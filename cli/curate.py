@@ -29,9 +29,9 @@ def curate(
     max_turns: Annotated[int, typer.Option(help="Most turns of a dialogue.")] = 40,
 ) -> None:
     """Drop what is broken, copied or doubled, trim to size, split by dialogue."""
-    from erc_synth.generation.curated_files import curate_runs, run_folders
-    from erc_synth.generation.curation import Options
-    from erc_synth.generation.leaks import LeakIndex, benchmark_splits
+    from erc_synth.generation.curation.curate import Options
+    from erc_synth.generation.curation.files import curate_runs, run_folders
+    from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits
 
     options = Options(
         seed=seed,

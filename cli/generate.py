@@ -39,7 +39,7 @@ def generate(
 
     from erc_synth.cli.live import LiveLine, summary
     from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
-    from erc_synth.generation.runner import Options, Run, with_profile_defaults
+    from erc_synth.generation.runs.runner import Options, Run, with_profile_defaults
     from erc_synth.loaders.errors import ErcSynthError
 
     if engine not in ("embedded", "tgi", "openai"):
@@ -82,11 +82,11 @@ def generate(
 
 def _engine(engine: str, endpoint: list[str] | None, model: Any, weights: Path | None) -> tuple[list[str], Any, Any]:
     """Addresses, transport, and the embedded server to keep alive (or None)."""
-    from erc_synth.generation.transport import OpenAITransport, TgiTransport
+    from erc_synth.generation.serving.transport import OpenAITransport, TgiTransport
     from erc_synth.loaders.errors import ErcSynthError
 
     if engine == "embedded":
-        from erc_synth.generation.embedded import EmbeddedServer
+        from erc_synth.generation.serving.embedded import EmbeddedServer
 
         server = EmbeddedServer(model, weights)
         return [server.url], OpenAITransport("llama.cpp"), server
@@ -106,10 +106,10 @@ def parse(
     import json
     from collections import Counter
 
-    from erc_synth.generation.journal import read_attempts
     from erc_synth.generation.parsing import Rejection
     from erc_synth.generation.parsing import parse as parse_text
-    from erc_synth.generation.run_folder import accepted_dialogues, recipe_of
+    from erc_synth.generation.runs.folder import accepted_dialogues, recipe_of
+    from erc_synth.generation.runs.journal import read_attempts
 
     form = recipe_of(journal.parent).format
     reasons: Counter[str] = Counter()
@@ -135,7 +135,7 @@ def replay(
     import asyncio
     import difflib
 
-    from erc_synth.generation.replay import send_again
+    from erc_synth.generation.runs.replay import send_again
 
     before, after = asyncio.run(send_again(journal, record, lambda model: _engine(engine, endpoint, model, None)))
     if before == after:

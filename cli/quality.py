@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from erc_synth.generation.quality import Subject
+    from erc_synth.generation.quality.measure import Subject
 
 
 class _MeasureByDefault(TyperGroup):
@@ -50,12 +50,12 @@ def measure(
     encoder: Annotated[bool, typer.Option(help="Use the sentence encoder (meaning, label check).")] = True,
 ) -> None:
     """Measure a data set: diversity, likeness to real data, labels, leaks."""
-    from erc_synth.generation.leaks import benchmark_splits
-    from erc_synth.generation.likeness import sentence_encoder
-    from erc_synth.generation.quality import measure_quality
-    from erc_synth.generation.quality_table import table
-    from erc_synth.generation.subjects import default_reference, find_subject
-    from erc_synth.generation.whole_files import write_json
+    from erc_synth.generation.curation.leaks import benchmark_splits
+    from erc_synth.generation.quality.likeness import sentence_encoder
+    from erc_synth.generation.quality.measure import measure_quality
+    from erc_synth.generation.quality.subjects import default_reference, find_subject
+    from erc_synth.generation.quality.table import table
+    from erc_synth.loaders.files import write_json
 
     subject = find_subject(dataset, curated, data_dir, split)
     reference = _reference(against, subject, curated, data_dir) if against else default_reference(subject, data_dir)
@@ -74,7 +74,7 @@ def measure(
 
 
 def _reference(against: str, subject: Subject, curated: Path, data_dir: Path | None) -> Subject | None:
-    from erc_synth.generation.subjects import find_subject
+    from erc_synth.generation.quality.subjects import find_subject
 
     if against == "none":
         return None
@@ -92,8 +92,8 @@ def sheet(
     seed: Annotated[int, typer.Option(help="Decides the lines.")] = 0,
 ) -> None:
     """Write a blind sheet for people: CSV, HTML form, and the key."""
-    from erc_synth.generation.sheet import draw_items, write_sheet
-    from erc_synth.generation.subjects import find_subject
+    from erc_synth.generation.quality.sheet import draw_items, write_sheet
+    from erc_synth.generation.quality.subjects import find_subject
 
     subject = find_subject(dataset, curated, data_dir, split)
     for path in write_sheet(draw_items(subject.dialogues, lines, seed), subject.labels, subject.name, out):
@@ -107,8 +107,8 @@ def score_sheet(
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
     """Compare filled sheets with the generated labels and with each other."""
-    from erc_synth.generation.sheet import score_sheets
-    from erc_synth.generation.whole_files import write_json
+    from erc_synth.generation.quality.sheet import score_sheets
+    from erc_synth.loaders.files import write_json
 
     scores = score_sheets(answers, key)
     for reader in scores["readers"]:

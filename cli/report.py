@@ -23,7 +23,7 @@ def report(
 
     from erc_synth.loaders import registry
     from erc_synth.stats.inputs import Inputs
-    from erc_synth.stats.report import write_report
+    from erc_synth.stats.report.page import write_report
 
     references = out / "references.json"
     counts = {

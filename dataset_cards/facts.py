@@ -16,6 +16,7 @@ from typing import Any
 
 from erc_synth.loaders import registry
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.files import read_json
 from erc_synth.loaders.schema import Dialogue, LabelSet, label_set, label_set_names
 
 NOT_RECORDED = "not recorded"
@@ -66,19 +67,6 @@ def labels_of(manifest: Mapping[str, Any]) -> LabelSet:
     if not numbers:
         raise ErcSynthError(f"The manifest of {recipe.get('name')!r} names no labels.", hint="Generate it again.")
     return LabelSet(name or "custom", tuple(numbers))
-
-
-def read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:
-    """A JSON object; an absent optional file is empty."""
-    if optional and not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise ErcSynthError(f"{path} is missing.", hint="Run the stage before this one first.") from error
-    except ValueError as error:
-        raise ErcSynthError(f"{path} is not JSON: {error}.", hint="Run the stage that wrote it again.") from error
-    return dict(content)
 
 
 def config_names(curated: Path) -> list[str]:

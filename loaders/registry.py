@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 # Names of the corpora of benchmarks.toml; `benchmarks.register` adds to them.
-BENCHMARKS = list(tomllib.loads(files("erc_synth.loaders").joinpath("benchmarks.toml").read_text("utf-8")))
+BENCHMARKS = list(tomllib.loads(files("erc_synth.loaders.benchmarks").joinpath("benchmarks.toml").read_text("utf-8")))
 
 
 def wheel_path(package: str, *parts: str) -> Path | None:
@@ -52,7 +52,7 @@ def find_data_dir(benchmark: str, data_dir: str | Path | None = None) -> Path | 
 
     Each may be the folder itself or its parent. ``None`` when no place has them.
     """
-    from erc_synth.loaders.benchmarks import local_files, specs
+    from erc_synth.loaders.benchmarks.builder import local_files, specs
 
     spec = specs()[benchmark]
     forms = [spec, *(spec.variant(name) for name in spec.variants)]
@@ -123,7 +123,7 @@ def _load_benchmark(
 ) -> DatasetDict:
     from datasets.exceptions import DatasetGenerationError
 
-    from erc_synth.loaders.benchmarks import builder, local_files, specs
+    from erc_synth.loaders.benchmarks.builder import builder, local_files, specs
 
     spec = specs()[name].variant(variant)
     folder = find_data_dir(name, data_dir)

@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.training.json_files import read_json, write_json
+from erc_synth.loaders.files import read_json, write_json
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.training.json_files import write_json
+from erc_synth.loaders.files import write_json
 
 VARIANTS = ("org", "nat", "bal", "tstr-nat", "tstr-bal", "leave-out")
 TEST_SETS = ("org", "nat", "bal")

@@ -27,11 +27,11 @@ from torch import nn
 from tqdm import tqdm
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.files import read_json, write_json
 from erc_synth.training import batching, checkpoints, grayscale, optimiser, scoring
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Batch, Encoded, Target
 from erc_synth.training.config import RunConfig
-from erc_synth.training.json_files import read_json, write_json
 
 SAVE_SECONDS = 600.0
 EVAL_TARGETS = 256

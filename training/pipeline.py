@@ -25,12 +25,12 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import nn
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.files import read_json, write_json
 from erc_synth.training import backbones, batching, checkpoints, corpus, grayscale, scoring
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Encoded
 from erc_synth.training.config import RunConfig, first_stage_differences, out_folder
 from erc_synth.training.corpus import Corpus
-from erc_synth.training.json_files import read_json, write_json
 from erc_synth.training.loop import Progress, Stage, Trainer, predict, tokens_of
 from erc_synth.training.models import factory
 from erc_synth.training.models.context import ContextClassifier

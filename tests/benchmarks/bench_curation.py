@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from erc_synth.generation.curation import Options, curate
+from erc_synth.generation.curation.curate import Options, curate
 from fakes.dialogues import invented
 
 

@@ -18,13 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from erc_synth.generation import runner
-from erc_synth.generation.embedded import EmbeddedServer
-from erc_synth.generation.journal import read_attempts, scan
 from erc_synth.generation.parsing import parse
 from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
-from erc_synth.generation.runner import Options, Run
-from erc_synth.generation.transport import OpenAITransport
+from erc_synth.generation.runs import runner
+from erc_synth.generation.runs.journal import read_attempts, scan
+from erc_synth.generation.runs.runner import Options, Run
+from erc_synth.generation.serving.embedded import EmbeddedServer
+from erc_synth.generation.serving.transport import OpenAITransport
 
 SERVER = Path(__file__).parent.parent / "fakes" / "llm_server.py"
 RECIPE = load_recipe("meld_natural")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from erc_synth.loaders import registry
-from erc_synth.loaders.benchmarks import specs
-from erc_synth.loaders.readers import IEMOCAP_VALIDATION
+from erc_synth.loaders.benchmarks.builder import specs
+from erc_synth.loaders.benchmarks.readers import IEMOCAP_VALIDATION
 from fakes.llm_server import LlmServer
 from fakes.tiny_model import build_tiny_model
 

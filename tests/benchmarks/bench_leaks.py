@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from erc_synth.generation.leaks import LeakIndex, benchmark_splits
-from erc_synth.generation.wording import lines
+from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits
 from erc_synth.loaders.schema import Dialogue
+from erc_synth.loaders.wording import lines
 from fakes.dialogues import invented_dialogue, with_texts
 
 

@@ -20,7 +20,7 @@ BUILD = """
 import json, resource, time
 from pathlib import Path
 from erc_synth.loaders.schema import label_set
-from erc_synth.loaders.synthetic import write_config
+from erc_synth.dataset_cards.parquet import write_config
 root, labels = Path({root!r}), label_set("meld").labels
 with (root / "meld_natural.jsonl").open("w") as lines:
     for d in range(100_000):

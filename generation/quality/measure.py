@@ -1,0 +1,365 @@
+"""Quality of a data set, with figures: new, diverse, like the real, rightly labelled, balanced?
+
+Purpose: evidence about the data before anybody trains on it; for curated sets, repos and benchmarks alike.
+Input: a `Subject` and, if wanted, a reference `Subject`, the benchmarks, a sentence encoder.
+Output: the content of `quality.json` (`measure_quality`); `quality_table` shows it.
+Not covered: usefulness for training (TSTR is measured by training), people's judgement (`sheet`).
+
+`quality.json` (schema_version 1): `dataset`, `reference` (name or null), `seed`, `size` and
+`reference_size` {dialogues, utterances, words}, `equal_words`, `measures` {name: {group, value, low, high,
+reference {value, low, high} or null, reading}}, `label_counts`, `label_agreement` (null or {judge_trained_on, over,
+kappa_by_label, ceiling_by_label}, both {label: {value, low, high}}), `doubtful_labels` [{dialogue_id,
+utterance_id, given, likelier}], `leaks` (see `leaks.check_set`), `notes` [str],
+`section` (the measures as a Markdown table, for card and report). A share is a fraction 0..1; intervals are 95 %.
+
+What depends on size is measured at equal size: wording and divergence at equal words, meaning at an equal number
+of lines (each is one point of the encoder's space). Means and shares do not, and use the whole set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from erc_synth.generation.curation.curate import repeated
+from erc_synth.generation.curation.leaks import check_set
+from erc_synth.generation.quality import diversity, likeness
+from erc_synth.generation.quality import labels as label_check
+from erc_synth.generation.quality.diversity import Estimate
+from erc_synth.generation.quality.table import section
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import Dialogue, LabelSet
+from erc_synth.loaders.wording import lines
+
+ENCODED_LINES = 1000
+JUDGE_LINES = 4000
+DOUBTFUL_SHOWN = 20
+READINGS = {
+    "turns per dialogue": "",
+    "speakers per dialogue": "",
+    "words per utterance": "",
+    "repeated dialogues": "0 = each one is new",
+    "label entropy": "1 = balanced",
+    "distinct-1": "higher = more diverse",
+    "distinct-2": "higher = more diverse",
+    "distinct-3": "higher = more diverse",
+    "compression ratio": "lower = more diverse",
+    "self-BLEU": "lower = more diverse",
+    "vocabulary": "higher = more diverse",
+    "Heaps exponent": "higher = vocabulary keeps growing",
+    "label divergence": "0 = same distribution",
+    "label transition divergence": "0 = same distribution",
+    "two-sample accuracy": "0.5 = cannot be told apart",
+    "precision": "1 = all inside the real region",
+    "recall": "1 = covers all of the real region",
+    "label agreement (kappa)": "reference = the judge's ceiling on real test data",
+    "doubtful labels": "share by confident learning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A data set to be measured.
+
+    Attributes:
+        name: As it was asked for.
+        splits: Split -> dialogues.
+        labels: Its label set.
+        curated: True when it was read from a curated file.
+    """
+
+    name: str
+    splits: Mapping[str, Sequence[Dialogue]]
+    labels: LabelSet
+    curated: bool = False
+
+    @property
+    def dialogues(self) -> list[Dialogue]:
+        """All dialogues that have a turn, split after split."""
+        return [dialogue for split in self.splits.values() for dialogue in split if dialogue.utterances]
+
+
+def measure_quality(
+    subject: Subject,
+    reference: Subject | None = None,
+    *,
+    benchmarks: Mapping[str, Sequence[Dialogue]] | None = None,
+    encode: likeness.Encode | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Measure everything that the given inputs allow; what is left out is said in ``notes``.
+
+    Args:
+        subject: The data set.
+        reference: Real data to compare with.
+        benchmarks: ``<benchmark>/<split>`` -> dialogues, for the leak check.
+        encode: Sentence encoder; ``None`` leaves out what needs one.
+        seed: Of every draw.
+        say: Told the name of each step when it starts.
+
+    Raises:
+        ErcSynthError: The set is empty or has no word.
+    """
+    for checked in (subject, *([reference] if reference else [])):
+        if not any(word for dialogue in checked.dialogues for word in lines(dialogue)):
+            raise ErcSynthError(f"{checked.name} has no text to measure.", hint="Check the file or the split.")
+    work = _Work(subject, reference, likeness.remembered(encode) if encode else None, seed)
+    say("shape and labels")
+    work.shape()
+    say("wording")
+    work.wording()
+    if encode is None:
+        work.notes.append("No sentence encoder: two-sample test, precision, recall and label check left out.")
+    else:
+        say("meaning (sentence encoder)")
+        work.meaning()
+        say("label check")
+        work.label_check()
+    say("leaks")
+    return work.content(check_set(subject.name, subject.splits, benchmarks or {}))
+
+
+class _Work:
+    """Collects the measures of one subject."""
+
+    def __init__(self, subject: Subject, reference: Subject | None, encode: likeness.Encode | None, seed: int) -> None:
+        self.subject, self.reference, self.encode, self.seed = subject, reference, encode, seed
+        self.own = subject.dialogues
+        self.real = reference.dialogues if reference else []
+        self.measures: dict[str, dict[str, Any]] = {}
+        self.notes: list[str] = []
+        self.agreement: dict[str, Any] | None = None
+        self.doubtful: list[dict[str, Any]] = []
+        self.budget = 0
+
+    def add(self, group: str, name: str, own: Estimate, real: Estimate | None = None) -> None:
+        reference = None if real is None else asdict(real)
+        self.measures[name] = {"group": group, **asdict(own), "reference": reference, "reading": READINGS[name]}
+
+    def shape(self) -> None:
+        classes, real_classes = len(self.subject.labels), len(self.reference.labels) if self.reference else 0
+        plain: dict[str, Callable[[Sequence[Dialogue]], float]] = {
+            "turns per dialogue": lambda ds: float(np.mean([len(d) for d in ds])),
+            "speakers per dialogue": lambda ds: float(np.mean([_speakers(d) for d in ds])),
+            "words per utterance": _words_per_utterance,
+        }
+        for name, measure in plain.items():
+            self.add("shape", name, self._need(self.own, measure), self._estimate(self.real, measure))
+        again, real_again = (Estimate(float(np.mean(repeated(ds)))) if ds else None for ds in (self.own, self.real))
+        self.add("shape", "repeated dialogues", again or Estimate(0.0), real_again)
+
+        def balance(ds: Sequence[Dialogue], classes: int) -> float:
+            return likeness.entropy(likeness.label_counts(ds), classes)
+
+        real = self._estimate(self.real, lambda ds: balance(ds, real_classes))
+        self.add("labels", "label entropy", self._need(self.own, lambda ds: balance(ds, classes)), real)
+        self._divergences()
+
+    def _divergences(self) -> None:
+        """Both sets against one half of the reference; the other half says what chance alone gives."""
+        if not self.reference:
+            return
+        if len(self.real) < 2:
+            self.notes.append(f"{self.reference.name} has too few dialogues for divergences.")
+            return
+        own_name, real_name, _ = _common_labels(self.subject.labels, self.reference.labels)
+        half, other = self.real[::2], self.real[1::2]
+        budget = diversity.equal_words(*([lines(d) for d in ds] for ds in (self.own, half)))
+        for title, count in (
+            ("label divergence", likeness.label_counts),
+            ("label transition divergence", likeness.transition_counts),
+        ):
+            theirs = count(other, real_name)
+            self.add("labels", title, *(
+                likeness.at_equal_words(ds, _distance(count, name, theirs), budget, self.seed)
+                for ds, name in ((self.own, own_name), (half, real_name))
+            ))  # fmt: skip
+        self.notes.append(f"Divergences at {budget} words.")
+
+    def wording(self) -> None:
+        own, real = ([lines(d) for d in ds] for ds in (self.own, self.real))
+        self.budget = diversity.equal_words(own, *([real] if real else []))
+        theirs = diversity.diversity(real, self.budget, self.seed) if real else {}
+        for name, estimate in diversity.diversity(own, self.budget, self.seed).items():
+            self.add("wording", name, estimate, theirs.get(name))
+
+    def meaning(self) -> None:
+        if not self.reference or self.encode is None:
+            return
+        texts, owners = likeness.sample_lines(self.own, ENCODED_LINES, self.seed)
+        halves = [likeness.sample_lines(self.real[part::2], len(texts), self.seed) for part in (0, 1)]
+        size = min(len(texts), *(len(half[0]) for half in halves))
+        if min(len(set(o[:size])) for o in (owners, halves[0][1], halves[1][1])) < 2:
+            self.notes.append("Too few dialogues for the two-sample test.")
+            return
+        self.notes.append(f"Meaning at {size} lines of each.")
+        made, real, other = (self.encode(t[:size]) for t in (texts, halves[0][0], halves[1][0]))
+        by = (owners[:size], halves[0][1][:size])
+        real_by = (halves[1][1][:size], halves[0][1][:size])
+        self.add("meaning", "two-sample accuracy", likeness.two_sample(made, real, by, self.seed),
+                 likeness.two_sample(other, real, real_by, self.seed))  # fmt: skip
+        found = likeness.precision_recall(made, real, by, self.seed)
+        floor = likeness.precision_recall(other, real, real_by, self.seed)
+        for name, own_value, real_value in zip(("precision", "recall"), found, floor, strict=True):
+            self.add("meaning", name, own_value, real_value)
+        self.notes.append("Reference column of meaning and divergence: one half of the reference against the other.")
+
+    def label_check(self) -> None:
+        encode = self.encode
+        if encode is None:
+            return
+        own = _labelled(self.own, ENCODED_LINES, self.seed)
+        if not own.labels:
+            self.notes.append("No labels: no label check.")
+            return
+        vectors = encode(own.texts)
+        # The judge's train lines begin with these: they are encoded once.
+        real = _labelled(self._real_split("train") or self.real, ENCODED_LINES, self.seed)
+        self._doubts(own, vectors, real, encode(real.texts) if real.texts else None)
+        if self.reference is None or self.reference.name == self.subject.name:
+            return
+        own_name, real_name, over = _common_labels(self.subject.labels, self.reference.labels)
+        train = _labelled(self._real_split("train"), JUDGE_LINES, self.seed)
+        test = _labelled(self._real_split("test"), ENCODED_LINES, self.seed)
+        if len({real_name(label) for label in train.labels}) < 2 or not test.labels:
+            self.notes.append(f"{self.reference.name} has no labelled train and test split: no agreement.")
+            return
+        judge = label_check.judge(encode(train.texts), [real_name(label) for label in train.labels], self.seed)
+        self._agreement(judge, own, vectors, own_name, test, encode(test.texts), real_name, over)
+
+    def _real_split(self, name: str) -> Sequence[Dialogue]:
+        return self.reference.splits.get(name, []) if self.reference else []
+
+    def _agreement(
+        self,
+        judge: Any,
+        own: _Labelled,
+        vectors: Any,
+        own_name: likeness.Name,
+        test: _Labelled,
+        test_vectors: Any,
+        real_name: likeness.Name,
+        over: tuple[str, ...],
+    ) -> None:
+        given = [own_name(label) for label in own.labels]
+        truth = [real_name(label) for label in test.labels]
+        said, ceiling = list(judge.predict(vectors)), list(judge.predict(test_vectors))
+        agreement, by_label = label_check.kappas(given, said, own.owners, over, self.seed)
+        best, best_by_label = label_check.kappas(truth, ceiling, test.owners, over, self.seed)
+        self.add("labels", "label agreement (kappa)", agreement, best)
+        self.agreement = {
+            "judge_trained_on": f"{self.reference.name}/train" if self.reference else "",
+            "over": list(over),
+            "kappa_by_label": {label: asdict(found) for label, found in by_label.items()},
+            "ceiling_by_label": {label: asdict(found) for label, found in best_by_label.items()},
+        }
+
+    def _doubts(self, own: _Labelled, vectors: Any, real: _Labelled, real_vectors: Any) -> None:
+        doubts, examined = label_check.doubtful(vectors, own.labels, own.owners, self.seed)
+        if not examined:
+            self.notes.append("Too few lines of each label to look for doubtful labels.")
+            return
+        theirs = None
+        if real_vectors is not None:
+            real_doubts, real_examined = label_check.doubtful(real_vectors, real.labels, real.owners, self.seed)
+            theirs = _doubt_share(real_doubts, real_examined, real.owners, self.seed)
+        self.add("labels", "doubtful labels", _doubt_share(doubts, examined, own.owners, self.seed), theirs)
+        self.notes.append("Doubtful labels: the judge sees one line alone, so compare with the share of real data.")
+        self.doubtful = [
+            {
+                "dialogue_id": own.places[doubt.position][0],
+                "utterance_id": own.places[doubt.position][1],
+                "given": doubt.given,
+                "likelier": doubt.likelier,
+            }
+            for doubt in doubts[:DOUBTFUL_SHOWN]
+        ]
+
+    def _estimate(
+        self, dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float]
+    ) -> Estimate | None:
+        return likeness.resampled(dialogues, measure, self.seed) if dialogues else None
+
+    def _need(self, dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float]) -> Estimate:
+        return likeness.resampled(dialogues, measure, self.seed)
+
+    def content(self, leaks: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "dataset": self.subject.name,
+            "reference": self.reference.name if self.reference else None,
+            "seed": self.seed,
+            "size": _size(self.own),
+            "reference_size": _size(self.real) if self.reference else None,
+            "equal_words": self.budget,
+            "measures": self.measures,
+            "label_counts": dict(sorted(likeness.label_counts(self.own).items())),
+            "label_agreement": self.agreement,
+            "doubtful_labels": self.doubtful,
+            "leaks": leaks,
+            "notes": self.notes,
+            "section": section(self.measures, self.reference.name if self.reference else None),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """A sample of labelled lines; `owners` numbers their dialogues, `places` says where they stand."""
+
+    texts: list[str]
+    labels: list[str]
+    owners: list[int]
+    places: list[tuple[str, int]]
+
+
+def _labelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> _Labelled:
+    sample = _Labelled([], [], [], [])
+    chance = np.random.default_rng([seed, 2])
+    for number in chance.permutation(len(dialogues)):
+        for position, turn in enumerate(dialogues[number].utterances):
+            if turn.emotion is not None and len(sample.texts) < size:
+                sample.texts.append(turn.text)
+                sample.labels.append(turn.emotion)
+                sample.owners.append(int(number))
+                sample.places.append((dialogues[number].dialogue_id, position))
+    return sample
+
+
+def _common_labels(own: LabelSet, real: LabelSet) -> tuple[likeness.Name, likeness.Name, tuple[str, ...]]:
+    """How to name both sets' labels so that they compare: as they are, or by sentiment."""
+    if own.labels == real.labels:
+        return str, str, own.labels
+    return (
+        lambda label: own.sentiment.get(label, "other"),
+        lambda label: real.sentiment.get(label, "other"),
+        ("positive", "neutral", "negative"),
+    )
+
+
+def _distance(count: Callable[..., Any], name: likeness.Name, theirs: Any) -> Callable[[Sequence[Dialogue]], float]:
+    return lambda dialogues: likeness.divergence(count(dialogues, name), theirs)
+
+
+def _doubt_share(
+    doubts: Sequence[label_check.Doubt], examined: Sequence[int], owners: Sequence[int], seed: int
+) -> Estimate:
+    doubted = {doubt.position for doubt in doubts}
+    flags = np.array([position in doubted for position in examined])
+    return likeness.share_by_dialogue(flags, np.array([owners[position] for position in examined]), seed)
+
+
+def _speakers(dialogue: Dialogue) -> int:
+    return len({turn.speaker for turn in dialogue.utterances})
+
+
+def _words_per_utterance(dialogues: Sequence[Dialogue]) -> float:
+    return sum(len(u.text.split()) for d in dialogues for u in d.utterances) / sum(map(len, dialogues))
+
+
+def _size(dialogues: Sequence[Dialogue]) -> dict[str, int]:
+    words = sum(len(line) for dialogue in dialogues for line in lines(dialogue))
+    return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues)), "words": words}

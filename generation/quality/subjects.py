@@ -1,0 +1,77 @@
+"""Find what shall be measured: a curated config, a `.jsonl` file, or anything `registry.load` knows.
+
+Input: a name as typed by the user. Output: `quality.Subject`. Not covered: measuring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from erc_synth.generation.curation.files import read_curated
+from erc_synth.generation.curation.leaks import BENCHMARKS
+from erc_synth.generation.quality.measure import Subject
+from erc_synth.loaders import registry
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import (
+    Dialogue,
+    LabelSet,
+    label_set,
+    label_set_names,
+    label_set_of,
+    to_dialogues,
+)
+
+
+def find_subject(
+    name: str, curated: Path = Path("curated"), data_dir: Path | None = None, split: str | None = None
+) -> Subject:
+    """The data set of that name; a curated config comes before a benchmark or repo.
+
+    Raises:
+        ErcSynthError: It is not found, or has not that split.
+    """
+    path = Path(name) if name.endswith(".jsonl") else curated / f"{name}.jsonl"
+    if path.is_file():
+        splits: Mapping[str, Sequence[Dialogue]] = read_curated(path)
+        subject = Subject(path.stem, splits, _labels_of(path, splits), curated=True)
+    else:
+        subject = _loaded(name, data_dir, curated)
+    if split is None:
+        return subject
+    if split not in subject.splits:
+        raise ErcSynthError(f"{name} has no split {split!r}.", hint=f"It has: {', '.join(subject.splits)}.")
+    return Subject(subject.name, {split: subject.splits[split]}, subject.labels, subject.curated)
+
+
+def default_reference(subject: Subject, data_dir: Path | None = None) -> Subject | None:
+    """The benchmark on this machine that has the subject's labels; ``None`` when there is no other."""
+    for name in BENCHMARKS:
+        if name in label_set_names() and label_set(name).labels == subject.labels.labels:
+            if name == subject.name or registry.find_data_dir(name, data_dir) is None:
+                return None
+            return find_subject(name, Path("."), data_dir)
+    return None
+
+
+def _loaded(name: str, data_dir: Path | None, curated: Path) -> Subject:
+    if name.endswith(".jsonl"):
+        raise ErcSynthError(f"{name} is missing.", hint="Write it with erc-synth curate.")
+    local = name in registry.BENCHMARKS or "/" in name or ":" in name or Path(name).is_dir()
+    if not local:  # a bare word can be no Hub repo: do not ask the network
+        known = ", ".join([*registry.BENCHMARKS, *sorted(path.stem for path in curated.glob("[!.]*.jsonl"))])
+        raise ErcSynthError(f"Unknown data set {name!r}.", hint=f"Known here: {known}.")
+    folder = registry.find_data_dir(name, data_dir) if name in registry.BENCHMARKS else None
+    loaded = registry.load(name, data_dir=folder)
+    labels = label_set_of(next(iter(loaded.values())))
+    return Subject(name, {split: to_dialogues(rows) for split, rows in loaded.items()}, labels)
+
+
+def _labels_of(path: Path, splits: Mapping[str, Sequence[Dialogue]]) -> LabelSet:
+    """The label set of a curated file: the known one that has all its labels, as the config is named."""
+    used = {u.emotion for ds in splits.values() for d in ds for u in d.utterances if u.emotion is not None}
+    fitting = [label_set(name) for name in label_set_names() if used <= set(label_set(name).labels)]
+    named = [labels for labels in fitting if path.stem.startswith(labels.name)]
+    if named or fitting:
+        return (named or fitting)[0]
+    return LabelSet("custom", tuple(sorted(used)))

@@ -1,0 +1,228 @@
+"""Benchmark corpora as `datasets` builders, with their counts checked.
+
+Input: `benchmarks.toml` (one `DatasetSpec` each), official files from a folder or their download
+address. Output: a `DatasetDict` of utterance rows, cached by `datasets` under the files' content.
+Not covered: file formats (`readers`), choosing by name (`registry`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from erc_synth.loaders.benchmarks.readers import READERS, Reader
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.registry import BENCHMARKS
+from erc_synth.loaders.schema import (
+    SPLITS,
+    Dialogue,
+    LabelSet,
+    add_label_set,
+    features,
+    label_set,
+    label_set_names,
+    utterance_rows,
+)
+
+_SPLIT_NAMES = {
+    "train": datasets.Split.TRAIN,
+    "validation": datasets.Split.VALIDATION,
+    "test": datasets.Split.TEST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """One corpus.
+
+    Attributes:
+        files: Split -> accepted file names below the data folder, best first.
+        counts: Split -> {"dialogues": n, "labels": [n, ...] in label order or "utterances": n}.
+        url: Folder address of the official download; empty when the corpus is had by application.
+        apply: How to get it when there is no address.
+    """
+
+    name: str
+    reader: str
+    label_set: str
+    folder: str
+    files: Mapping[str, list[str]]
+    licence: str
+    citation: str
+    counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    url: str = ""
+    apply: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def variant(self, name: str | None) -> DatasetSpec:
+        """The corpus in another published form (`small`, `official`, `9way`, ...)."""
+        if name is None:
+            return self
+        if name not in self.variants:
+            raise ErcSynthError(
+                f"{self.name} has no variant {name!r}.", hint=f"Known: {', '.join(self.variants) or 'none'}."
+            )
+        return replace(self, **self.variants[name])
+
+
+@cache
+def specs() -> dict[str, DatasetSpec]:
+    """All corpora of `benchmarks.toml` by name."""
+    text = files("erc_synth.loaders.benchmarks").joinpath("benchmarks.toml").read_text("utf-8")
+    return {name: DatasetSpec(name=name, **entry) for name, entry in tomllib.loads(text).items()}
+
+
+def register(spec: DatasetSpec, reader: Reader | None = None, labels: LabelSet | None = None) -> None:
+    """Make a corpus of your own known to `registry.load` in this process.
+
+    Args:
+        spec: The corpus; `spec.label_set` is a set of `labels.toml` or `labels.name`.
+        reader: Reads one file; needed when `spec.reader` is none of `readers.READERS`.
+        labels: Its label set, when it is a new one.
+
+    Raises:
+        ErcSynthError: The name is taken, or reader or label set are unknown.
+    """
+    if spec.name in specs() or (labels and labels.name in label_set_names()):
+        raise ErcSynthError(f"{spec.name} or its label set is known already.", hint="Choose other names.")
+    if reader is None and spec.reader not in READERS:
+        raise ErcSynthError(f"Unknown reader {spec.reader!r}.", hint=f"Known: {', '.join(READERS)}; or give one.")
+    if labels:
+        add_label_set(labels)
+    label_set(spec.label_set)  # raises when it is unknown
+    if reader:
+        READERS[spec.reader] = reader
+    specs()[spec.name] = spec
+    BENCHMARKS.append(spec.name)
+
+
+def local_files(spec: DatasetSpec, folder: Path) -> dict[str, Path] | None:
+    """Split -> file of a corpus in a folder; `None` when one split is absent."""
+    found = {}
+    for split in SPLITS:
+        names = [folder / name for name in spec.files[split] if (folder / name).exists()]
+        if not names:
+            return None
+        found[split] = names[0]
+    return found
+
+
+class BenchmarkConfig(datasets.BuilderConfig):
+    """Builder configuration: the corpus, its local files (if any), and whether counts are checked."""
+
+    def __init__(self, *, spec: DatasetSpec, paths: dict[str, Path] | None, verify: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.paths = paths
+        self.verify = verify
+
+
+class Benchmark(datasets.GeneratorBasedBuilder):
+    """One benchmark corpus as utterance rows."""
+
+    BUILDER_CONFIG_CLASS = BenchmarkConfig
+    config: BenchmarkConfig
+
+    def _info(self) -> datasets.DatasetInfo:
+        spec = self.config.spec
+        return datasets.DatasetInfo(
+            features=features(label_set(spec.label_set)), license=spec.licence, citation=spec.citation
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        paths = self.config.paths or self._download(dl_manager)
+        return [
+            datasets.SplitGenerator(name=_SPLIT_NAMES[split], gen_kwargs={"path": str(path), "split": split})
+            for split, path in paths.items()
+        ]
+
+    def _download(self, dl_manager: Any) -> dict[str, Path]:
+        spec = self.config.spec
+        try:
+            got = dl_manager.download({split: spec.url + spec.files[split][0] for split in SPLITS})
+        except Exception as error:  # requests, aiohttp, httpx, hub: all mean that it was not to be had
+            raise ErcSynthError(
+                f"{spec.name} could not be downloaded from {spec.url} ({type(error).__name__}).",
+                hint="Put its files into a folder and give it with --data-dir or $ERC_DATA.",
+                retryable=True,
+            ) from error
+        return {split: Path(path) for split, path in got.items()}
+
+    def _generate_examples(self, path: str, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        spec, labels = self.config.spec, label_set(self.config.spec.label_set)
+        dialogues = list(READERS[spec.reader](Path(path), split, labels, spec.options))
+        if not dialogues:
+            raise ErcSynthError(f"{path}: no dialogue of the {split} split of {spec.name} was found.")
+        if self.config.verify != "off":
+            check_counts(spec, split, path, dialogues)
+        for row in utterance_rows(dialogues, labels):
+            yield f"{row['dialogue_id']}#{row['utterance_id']}", row
+
+
+def check_counts(spec: DatasetSpec, split: str, path: str, dialogues: list[Dialogue]) -> None:
+    """Compare one split with the published counts.
+
+    Raises:
+        ErcSynthError: A count differs; names file, expected and found.
+    """
+    expected = spec.counts.get(split)
+    if not expected:
+        return
+    labels = label_set(spec.label_set).labels
+    counted = Counter(turn.emotion for dialogue in dialogues for turn in dialogue.utterances)
+    found: dict[str, Any] = {
+        "dialogues": len(dialogues),
+        "labels": [counted[label] for label in labels],
+        "utterances": sum(map(len, dialogues)),
+    }
+    for what, number in expected.items():
+        if found[what] != number:
+            raise ErcSynthError(
+                f"{path}: the {split} split of {spec.name} has {found[what]} {what}, expected {number}"
+                f"{f' (in the order {list(labels)})' if what == 'labels' else ''}.",
+                hint='Download the file again, or pass verify="off" for edited data.',
+            )
+
+
+def _content_hash(spec: DatasetSpec, paths: Mapping[str, Path] | None) -> str:
+    """Cache key: the corpus entry, its reader's source, and the content of the files."""
+    digest = hashlib.sha256(repr(spec).encode())
+    digest.update(Path(inspect.getfile(READERS[spec.reader])).read_bytes())
+    for path in sorted(set((paths or {}).values())):
+        for file in sorted(p for p in path.rglob("Ses*.txt")) if path.is_dir() else [path]:
+            digest.update(str(file).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def builder(spec: DatasetSpec, folder: Path | None, *, verify: str = "full", cache_dir: str | None = None) -> Benchmark:
+    """The builder of a corpus from a folder, or from its download address when there is none.
+
+    Raises:
+        ErcSynthError: No folder and no address, or a file is missing in the folder.
+    """
+    paths = local_files(spec, folder) if folder else None
+    if folder and paths is None:
+        wanted = [names[0] for names in spec.files.values()]
+        raise ErcSynthError(f"{folder} lacks files of {spec.name}.", hint=f"It needs {', '.join(wanted)}.")
+    if paths is None and not spec.url:
+        raise ErcSynthError(f"{spec.name} is not on this machine and cannot be downloaded.", hint=spec.apply)
+    return Benchmark(
+        cache_dir=cache_dir,
+        dataset_name=spec.name,
+        config_name=f"{spec.name}-{verify}",
+        hash=_content_hash(spec, paths),
+        spec=spec,
+        paths=paths,
+        verify=verify,
+    )

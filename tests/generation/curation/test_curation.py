@@ -1,0 +1,147 @@
+"""Curation: one reason per drop, all counted, all undoable, one seed."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from erc_synth.generation.curation.curate import REASONS, Options, Seen, curate
+from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import Dialogue, Utterance
+from fakes.dialogues import invented, invented_dialogue, with_texts
+
+GOOD = invented(12)
+EXAMPLE = "The landlord just said we can keep the cat."
+
+
+def texts(dialogue: Dialogue) -> list[str]:
+    return [turn.text for turn in dialogue.utterances]
+
+
+def bad(reason: str) -> Dialogue:
+    base = invented_dialogue(777, name="bad")
+    said = texts(base)
+    made = {
+        "empty_turn": with_texts(base, [said[0], "  ", *said[2:]]),
+        "long_turn": with_texts(base, [*said, " ".join(f"word{n}" for n in range(101))]),
+        "too_short": with_texts(base, said[:1]),
+        "too_long": with_texts(base, [f"Number {n} is on the list of things." for n in range(41)]),
+        "one_label": replace(base, utterances=tuple(replace(u, emotion="joy") for u in base.utterances)),
+        "repeated_lines": with_texts(base, [said[0], said[0], said[1], said[0]]),
+        "copied_example": with_texts(base, [EXAMPLE.upper(), *said[1:]]),
+        "language": with_texts(base, ["Das ist doch nicht dein Ernst, oder?", "Doch, ich habe es selbst gesehen."]),
+        "cast": replace(base, utterances=(Utterance("Zoe", said[0], "joy"), *base.utterances[1:])),
+        "duplicate": replace(GOOD[4], dialogue_id="z"),
+        "near_duplicate": with_texts(GOOD[4], [*texts(GOOD[4])[:-1], texts(GOOD[4])[-1] + " Indeed."], "z"),
+    }
+    return made[reason]
+
+
+def reasons(*more: Dialogue, **options) -> Counter[str]:
+    curated = curate("c", [*GOOD, *more], Options(cast=("Ada", "Bruno", "Clara"), **options),
+                     examples=frozenset({EXAMPLE}))  # fmt: skip
+    return Counter(drop.reason for drop in curated.dropped)
+
+
+def test_good_dialogues_pass():
+    assert reasons() == {}
+
+
+@pytest.mark.parametrize("reason", sorted(REASONS.keys() - {"leak", "duplicate_across", "surplus"}))
+def test_each_fault_is_named_and_can_be_undone(reason):
+    assert reasons(bad(reason)) == {reason: 1}
+    assert reasons(bad(reason), keep=frozenset({reason})) == {}
+
+
+@pytest.mark.parametrize("reason", sorted(REASONS.keys() - {"leak", "duplicate_across", "surplus"}))
+def test_one_dialogue_is_restored_by_its_id(reason):
+    wrong, other = bad(reason), replace(bad("too_short"), dialogue_id="other")
+    assert reasons(wrong, other, restore=frozenset({wrong.dialogue_id})) == {"too_short": 1}
+
+
+def test_a_restored_dialogue_is_never_surplus():
+    first = curate("c", GOOD, Options(size=4))
+    lost = [drop.dialogue.dialogue_id for drop in first.dropped]
+    second = curate("c", GOOD, Options(size=4, restore=frozenset(lost[:3])))
+    assert set(lost[:3]) < second.split_of.keys()
+    assert len(second.kept) == 4
+
+
+def test_nothing_is_lost_and_counts_add_up():
+    curated = curate("c", [*GOOD, bad("too_short"), bad("duplicate")], Options(size=8))
+    report = curated.report(recipe="r", generator="g")
+    assert report["input"]["dialogues"] == report["kept"]["dialogues"] + sum(report["dropped"].values()) == 14
+    assert report["dropped"] == {"too_short": 1, "duplicate": 1, "surplus": 4}
+    split_sizes = [size["utterances"] for size in report["splits"].values()]
+    assert sum(split_sizes) == report["kept"]["utterances"]
+    assert sum(sum(labels.values()) for labels in report["label_counts"].values()) == sum(split_sizes)
+
+
+def test_result_does_not_depend_on_order():
+    shuffled = random.Random(3).sample([*GOOD, bad("near_duplicate")], 13)
+    first = curate("c", [*GOOD, bad("near_duplicate")], Options(size=9))
+    second = curate("c", shuffled, Options(size=9))
+    assert (first.kept, first.split_of) == (second.kept, second.split_of)
+
+
+def test_test_hits_drop_and_train_hits_only_count():
+    index = LeakIndex({"meld/train": [GOOD[1]], "meld/test": [GOOD[2]]})
+    curated = curate("c", GOOD, Options(), leaks=index)
+    assert [(d.dialogue.dialogue_id, d.reason) for d in curated.dropped] == [(GOOD[2].dialogue_id, "leak")]
+    assert curated.leaks["meld/train"]["exact"] == 1
+    assert curated.leaks["meld/train"]["dropped"] == 0
+    assert curated.leaks["meld/test"]["dropped"] == 1
+    assert curated.leaks["emorynlp/test"]["checked"] is False
+
+
+def test_any_hit_drops_when_asked():
+    index = LeakIndex({"meld/train": [GOOD[1]]})
+    assert len(curate("c", GOOD, Options(drop_leaks="any"), leaks=index).dropped) == 1
+    assert curate("c", GOOD, Options(drop_leaks="any", keep=frozenset({"leak"})), leaks=index).dropped == ()
+
+
+def test_copies_across_configs_drop_in_the_later_one():
+    seen = Seen()
+    curate("first", GOOD, Options(), seen=seen)
+    copy = replace(GOOD[0], dialogue_id="copy")
+    second = curate("second", [copy, *invented(5, start=100)], Options(), seen=seen)
+    assert [(d.reason, d.detail) for d in second.dropped] == [("duplicate_across", "duplicate of first d-000000")]
+
+
+def test_kept_duplicates_share_a_split():
+    pairs = [replace(d, dialogue_id=f"{d.dialogue_id}-copy") for d in GOOD]
+    curated = curate("c", [*GOOD, *pairs], Options(keep=frozenset({"duplicate"})))
+    assert all(curated.split_of[d.dialogue_id] == curated.split_of[f"{d.dialogue_id}-copy"] for d in GOOD)
+
+
+def test_an_empty_result_says_why():
+    with pytest.raises(ErcSynthError, match=r"No dialogue of c is left .*too_short 1"):
+        curate("c", [bad("too_short")], Options())
+
+
+def test_same_id_twice_is_refused():
+    with pytest.raises(ErcSynthError, match="have the id 'd-000000'"):
+        curate("c", [GOOD[0], GOOD[0]], Options())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"keep": frozenset({"boring"})}, "Unknown reason 'boring'"), ({"size": 0}, "not positive"),
+     ({"drop_leaks": "none"}, "unknown"), ({"splits": (1, 0, 0)}, "three positive")],
+)  # fmt: skip
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ErcSynthError, match=message):
+        Options(**options)
+
+
+@pytest.mark.benchmark_data
+def test_real_dialogues_are_rarely_called_broken(benchmark_data: Path):
+    """Real scripts are the oracle of the rules: beyond one-turn and one-label dialogues few may fall."""
+    for name in ("meld", "emorynlp"):
+        real = [d for dialogues in benchmark_splits(benchmark_data, (name,)).values() for d in dialogues]
+        dropped = curate(name, real, Options()).report(None, None)["dropped"]
+        broken = sum(n for reason, n in dropped.items() if reason not in ("too_short", "one_label"))
+        assert broken / len(real) < 0.02
