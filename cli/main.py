@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
@@ -31,9 +32,9 @@ from erc_synth.cli.train import PASS_ON, train
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",  # options stand in groups
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("generate")(generate)
 app.command("parse")(parse)
@@ -57,13 +58,30 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _hush(quiet: bool) -> None:
+    """No progress bars: when asked for, and where nobody watches (a pipe, a file, a batch job)."""
+    if quiet or not sys.stderr.isatty():
+        for variable in BARS_OFF:
+            os.environ.setdefault(variable, "1")
+
+
 @app.callback()
 def erc_synth(
-    _: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+    _: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")] = False,
 ) -> None:
     """Synthetic data for emotion recognition in conversations, from prompt to p-value."""
+    if verbose:
+        os.environ["ERC_VERBOSE"] = "1"  # child processes of a verb are as talkative
+    _hush(quiet)
 
 
+# tqdm's own switch, which the live line of `generate` obeys too, and those of the Hugging Face libraries.
+BARS_OFF = ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS")
+INTERRUPTED = "Interrupted. The same command goes on where it stopped."
 MENDS = {
     errno.ENOSPC: "Free some space and run the same command again: it goes on where it stopped.",
     errno.EACCES: "Check the permissions of that path.",
@@ -75,16 +93,17 @@ def guarded(command: Callable[[], object]) -> int:
     """Run a command; a known error becomes one sentence on standard error and an exit code."""
     try:
         outcome = command()
-        return outcome if isinstance(outcome, int) else 0
+        # Typer turns Ctrl-C into this exit code and says nothing.
+        return _say(INTERRUPTED, 130) if outcome == 130 else outcome if isinstance(outcome, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        return _say("Interrupted. The same command goes on where it stopped.", 130)
+        return _say(INTERRUPTED, 130)
     except BrokenPipeError:  # `erc-synth ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        code = getattr(error, "exit_code", 2)
         where = f": {error.filename}" if error.filename else ""
-        return _say(f"{error.strerror or error}{where}. {MENDS.get(error.errno or 0, '')}".rstrip(), code)
+        sentence = f"{error.strerror or error}{where}. {MENDS.get(error.errno or 0, '')}".rstrip()
+        return _say(sentence, getattr(error, "exit_code", 2), error)
     except Exception as error:
         # By duck type: `stats` imports nothing of ours and has an error class of its own.
         code = getattr(error, "exit_code", None)
@@ -93,10 +112,12 @@ def guarded(command: Callable[[], object]) -> int:
         if hasattr(error, "show"):  # Typer's own: wrong words on the command line
             error.show()
             return code
-        return _say(str(error), code)
+        return _say(str(error), code, error)
 
 
-def _say(sentence: str, code: int) -> int:
+def _say(sentence: str, code: int, error: BaseException | None = None) -> int:
+    if error is not None and os.environ.get("ERC_VERBOSE"):
+        traceback.print_exception(error)
     print(f"Error: {sentence}" if code != 130 else sentence, file=sys.stderr)
     return code
 
