@@ -58,7 +58,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _hush(quiet: bool) -> None:
+def hush(quiet: bool) -> None:
     """No progress bars: when asked for, and where nobody watches (a pipe, a file, a batch job)."""
     if quiet or not sys.stderr.isatty():
         for variable in BARS_OFF:
@@ -76,7 +76,7 @@ def erc_synth(
     """Synthetic data for emotion recognition in conversations, from prompt to p-value."""
     if verbose:
         os.environ["ERC_VERBOSE"] = "1"  # child processes of a verb are as talkative
-    _hush(quiet)
+    hush(quiet)
 
 
 # tqdm's own switch, which the live line of `generate` obeys too, and those of the Hugging Face libraries.

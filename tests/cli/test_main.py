@@ -6,20 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 
-from erc_synth.cli.main import guarded
+from erc_synth.cli.main import app, guarded
 from erc_synth.loaders.errors import ErcSynthError
 
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "scipy", "pandas", "pyarrow", "httpx", "numpy"}
 
 
+def _run(*words, **environment):
+    command = [sys.executable, "-m", "erc_synth.cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+
 def _verbs():
-    listing = subprocess.run(
-        [sys.executable, "-m", "erc_synth.cli.main", "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    return [line.split()[0] for line in listing.split("Commands:")[1].splitlines() if line.strip()[:1].isalpha()]
+    return [entry.name for entry in (*app.registered_commands, *app.registered_groups)]
 
 
 def test_importing_the_command_line_imports_nothing_heavy():
@@ -85,13 +88,43 @@ def test_interrupt_exits_with_130():
     assert "Traceback" not in message
 
 
-def test_wrong_word_is_named_with_exit_code_2():
-    answer = subprocess.run(
-        [sys.executable, "-m", "erc_synth.cli.main", "doctr"], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize(("words", "meant"), [(["doctr"], "doctor"), (["grid", "--bakbone", "x"], "--backbone")])
+def test_wrong_word_is_named_with_what_was_meant_and_exit_code_2(words, meant):
+    answer = _run(*words)
     assert answer.returncode == 2
-    assert "doctr" in answer.stderr
+    assert words[-1] in answer.stderr or words[-2] in answer.stderr
+    assert meant in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_interrupt_inside_a_verb_is_said():
+    code = (
+        "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from erc_synth.cli import main\n"
+        "@main.app.command('sleep')\ndef sleep():\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "sys.argv = ['erc-synth', 'sleep']\nmain.main()"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    _, message = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert message == "Interrupted. The same command goes on where it stopped.\n"
+
+
+@pytest.mark.parametrize("words", [("-V",), ("--version",)])
+def test_version(words):
+    assert _run(*words).stdout.strip() == version("erc-synth")
+
+
+def test_verbose_keeps_the_traceback():
+    assert "Traceback" not in _run("load", "no-such-set").stderr
+    assert "Traceback" in _run("-v", "load", "no-such-set").stderr
+
+
+def test_no_progress_bars_where_nobody_watches():
+    code = "import os; from erc_synth.cli.main import hush; hush(False); print(os.environ['TQDM_DISABLE'])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "1"
 
 
 def test_doctor_never_shows_the_token():
