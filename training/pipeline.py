@@ -273,7 +273,7 @@ class Run:
         if self.accelerator.is_main_process:
             self._predictions(found, encoded, logits, self.folder / file)
         labels = list(self.labels.labels)
-        computed = scoring.metric(labels).compute(predictions=guesses.tolist(), references=gold.tolist())
+        computed = scoring.scores(scoring.confusion(gold, guesses, len(labels)), labels)
         return {
             "dataset": dataset,
             "config": config,

@@ -1,7 +1,7 @@
-"""Scores of a classifier: one confusion matrix, and all F1 values from it.
+"""Scores of a classifier: one confusion matrix, and all values from it.
 
 Purpose: predictions are gathered per example over processes before anything is averaged, so the number of
-processes never changes a score. `ErcF1` is the same as a local `evaluate` metric (no network).
+processes never changes a score. The F1 values are those of the metric in `erc_f1`.
 Input: gold and predicted indices. Output: plain dicts as in the contract of metrics.json.
 Not covered: significance (`stats`).
 """
@@ -9,9 +9,37 @@ Not covered: significance (`stats`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from typing import TypedDict
 
 import numpy as np
+from sklearn.metrics import precision_recall_fscore_support
+
+from erc_synth.training import erc_f1
+
+NEUTRAL = ("neutral", "no emotion")  # names of the class that says "nothing to see"
+
+
+class ClassScore(TypedDict):
+    """Scores of one emotion."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Scores(TypedDict):
+    """Scores of one test set (fractions), as they stand in metrics.json."""
+
+    examples: int
+    weighted_f1: float
+    macro_f1: float
+    micro_f1: float
+    accuracy: float
+    micro_f1_no_neutral: float | None
+    per_class: dict[str, ClassScore]
+    confusion: list[list[int]]
 
 
 def confusion(gold: Sequence[int] | np.ndarray, predicted: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:
@@ -20,55 +48,49 @@ def confusion(gold: Sequence[int] | np.ndarray, predicted: Sequence[int] | np.nd
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def scores(matrix: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
-    """F1 values (fractions) of a confusion matrix; equal to scikit-learn with ``zero_division=0``.
+def scores(matrix: np.ndarray, labels: Sequence[str]) -> Scores:
+    """Values of a confusion matrix.
 
-    Macro F1 is the mean over classes that occur in gold or predictions (scikit-learn's default labels).
+    Each filled cell of the matrix is one weighted pair for scikit-learn, so nothing is counted again. Macro F1 is the
+    mean over classes that occur in gold or predictions (scikit-learn's default labels).
     """
-    hits = np.diag(matrix).astype(float)
-    support, chosen = matrix.sum(1), matrix.sum(0)
-    precision = _share(hits, chosen)
-    recall = _share(hits, support)
-    f1 = _share(2 * hits, support + chosen)
-    total = int(support.sum())
-    seen = (support + chosen) > 0
+    gold, guess = np.nonzero(matrix)
+    weights = matrix[gold, guess]
+    neutral = next((i for i, label in enumerate(labels) if label in NEUTRAL), None)
+    found = _f1(gold, guess, weights, neutral)
     return {
-        "examples": total,
-        "weighted_f1": float((f1 * support).sum() / max(total, 1)),
-        "macro_f1": float(f1[seen].mean()) if total else 0.0,
-        "micro_f1": float(hits.sum() / max(total, 1)),
-        "per_class": {
-            label: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, label in enumerate(labels)
-        },
+        "examples": int(matrix.sum()),
+        "weighted_f1": found["weighted_f1"],
+        "macro_f1": found["macro_f1"],
+        "micro_f1": found["micro_f1"],
+        "accuracy": found["accuracy"],
+        "micro_f1_no_neutral": found["micro_f1_no_neutral"],
+        "per_class": _per_class(matrix, labels),
         "confusion": matrix.tolist(),
     }
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)  # type: ignore[no-any-return]
+@cache
+def _metric() -> erc_f1.ErcF1:
+    return erc_f1.ErcF1(keep_in_memory=True)
 
 
-def metric(labels: Sequence[str]) -> Any:
-    """A local `evaluate.Metric` of fixed classes; ``compute(predictions=..., references=...)``."""
-    import datasets
-    import evaluate
+def _f1(gold: np.ndarray, guess: np.ndarray, weights: np.ndarray, neutral: int | None) -> erc_f1.F1:
+    if not len(gold):  # `evaluate` refuses to compute over nothing
+        return erc_f1.values(gold, guess, neutral=neutral)
+    found: erc_f1.F1 = _metric().compute(references=gold, predictions=guess, neutral=neutral, sample_weight=weights)
+    return found
 
-    class ErcF1(evaluate.Metric):  # type: ignore[misc]
-        """Weighted, macro and micro F1 with a fixed class list."""
 
-        def _info(self) -> Any:
-            columns = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
-            return evaluate.MetricInfo(
-                description="F1 of fixed emotion classes", citation="", inputs_description="", features=columns
-            )
-
-        def _compute(self, predictions: list[int], references: list[int]) -> dict[str, Any]:
-            return scores(confusion(references, predictions, len(labels)), labels)
-
-    return ErcF1(keep_in_memory=True)
+def _per_class(matrix: np.ndarray, labels: Sequence[str]) -> dict[str, ClassScore]:
+    gold, guess = np.nonzero(matrix)
+    columns = np.zeros((3, len(matrix)))
+    if len(gold):
+        *columns, _ = precision_recall_fscore_support(
+            gold, guess, labels=range(len(matrix)), zero_division=0, sample_weight=matrix[gold, guess]
+        )
+    support = matrix.sum(1)
+    return {
+        label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for label, p, r, f, n in zip(labels, *columns, support, strict=True)
+    }

@@ -10,11 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, Utterance, label_set
-from erc_synth.training import backbones, batching, scoring
+from erc_synth.training import backbones, batching
 from erc_synth.training.batching import Batch, Special
 from erc_synth.training.config import parse
 from erc_synth.training.loop import predict
@@ -24,19 +23,6 @@ from erc_synth.training.pipeline import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no train example of.*")
 BASE = ["--train", "meld", "--out", "o"]
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
-def test_scores_equal_scikit_learn(pairs):
-    gold, guess = zip(*pairs, strict=True)
-    found = scoring.scores(scoring.confusion(gold, guess, 5), list("abcde"))
-    for kind in ("weighted", "macro", "micro"):
-        assert found[f"{kind}_f1"] == pytest.approx(f1_score(gold, guess, average=kind, zero_division=0))
-
-
-def test_the_evaluate_metric_needs_no_network_and_agrees():
-    found = scoring.metric(["a", "b"]).compute(predictions=[0, 1, 1], references=[0, 1, 0])
-    assert found["weighted_f1"] == pytest.approx(f1_score([0, 1, 0], [0, 1, 1], average="weighted"))
 
 
 def test_flag_beats_file_beats_preset(tmp_path):
