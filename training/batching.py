@@ -51,6 +51,7 @@ class Encoded:
         texts: Arrow list array: tokens of each utterance alone.
         pieces: Arrow list array: the same behind its speaker marker; joined, they are the context.
         knowledge: Tokens of commonsense phrases of each utterance (TODKAT), or nothing.
+        all_turns: Every turn is a target, labelled or not (prediction).
     """
 
     special: Special
@@ -60,6 +61,7 @@ class Encoded:
     texts: pa.ListArray
     pieces: pa.ListArray
     knowledge: list[np.ndarray] | None = None
+    all_turns: bool = False
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -69,12 +71,12 @@ class Encoded:
         return int(self.starts[dialogue + 1] - self.starts[dialogue])
 
     def targets(self) -> list[Target]:
-        """All labelled turns in order."""
+        """All labelled turns in order; all turns with `all_turns`."""
         return [
             (d, t)
             for d, (start, stop) in enumerate(pairwise(self.starts))
             for t in range(stop - start)
-            if self.labels[start + t] >= 0
+            if self.all_turns or self.labels[start + t] >= 0
         ]
 
     def text(self, dialogue: int, turn: int, *, end: bool = False) -> np.ndarray:

@@ -23,9 +23,16 @@ from erc_synth.loaders.files import read_json, write_json
 
 def save_weights(module: nn.Module, path: Path) -> None:
     """All weights of a module as safetensors."""
+    save_tensors(module.state_dict(), path)
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Named tensors as safetensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
-    save_file({k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}, str(draft))
+    # The metadata is what transformers asks for before it loads a file.
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    save_file(plain, str(draft), metadata={"format": "pt"})
     _sync(draft)
     draft.replace(path)
 

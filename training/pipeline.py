@@ -26,7 +26,7 @@ from torch import nn
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
-from erc_synth.training import backbones, batching, checkpoints, corpus, grayscale, scoring
+from erc_synth.training import backbones, batching, corpus, grayscale, saved, scoring
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Encoded
 from erc_synth.training.config import RunConfig, first_stage_differences, out_folder
@@ -192,7 +192,7 @@ class Run:
                 f"{parent} is not the first stage of this run: {', '.join(differ)} differ.",
                 hint="Give a run with the same settings, or leave out --pretrained.",
             )
-        checkpoints.load_weights(model, parent / "model" / "model.safetensors")
+        saved.load_into(model, parent / "model")
         origin = os.path.relpath(done, self.folder)
         self.records += [{**s, "name": s["name"].replace("train", "pretrain"), "from": origin} for s in stages]
 
@@ -338,7 +338,7 @@ class Run:
         from erc_synth.training import model_card
 
         folder = self.folder / "model"
-        factory.save_model(folder, model, self.tokenizer, self.config, list(self.labels.labels))
+        saved.save_model(folder, model, self.tokenizer, self.config, list(self.labels.labels))
         (folder / "README.md").write_text(model_card.render(metrics), encoding="utf-8")
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / "progress", ignore_errors=True)  # the model and all scores are safe

@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.shutdown(socket.SHUT_RDWR)
         body = self._body()
         path = urlparse(self.path).path.replace("/api/models/", "/api/datasets/")  # models are kept beside data sets
-        path = re.sub(r"^/(?!datasets/|api/)(?=[^/]+/[^/]+[.]git/)", "/datasets/", path)
+        path = re.sub(r"^/(?!datasets/|api/)(?=[^/]+/[^/]+([.]git|/resolve)/)", "/datasets/", path)
         self.hub.requests.append((self.command, path))
         for name, status in list(self.hub.fail.items()):
             if f"/{name}" in path:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, Utterance, label_set
-from erc_synth.training import backbones, batching
+from erc_synth.training import backbones, batching, saved
 from erc_synth.training.batching import Batch, Special
 from erc_synth.training.config import parse
 from erc_synth.training.loop import predict
@@ -130,8 +130,8 @@ def test_a_saved_model_gives_the_same_logits(tiny, talk, tmp_path):
     tokenizer, _, encoded = talk
     model = factory.create(parse([*BASE, "--backbone", tiny]), 7, tokenizer)
     config = parse([*BASE, "--backbone", tiny])
-    factory.save_model(tmp_path, model, tokenizer, config, list(label_set("meld").labels))
-    again, _, _, labels = factory.load_model(tmp_path)
+    saved.save_model(tmp_path, model, tokenizer, config, list(label_set("meld").labels))
+    again, _, _, labels = saved.load_model(tmp_path)
     assert labels == list(label_set("meld").labels)
     assert (predict(None, model, encoded) == predict(None, again, encoded)).all()
 
