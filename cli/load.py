@@ -20,16 +20,18 @@ def load(
 ) -> None:
     """Load a data set by name, print what it holds, or export it."""
     from erc_synth.loaders import registry
+    from erc_synth.loaders.describe import describe
     from erc_synth.loaders.export import export
+    from erc_synth.loaders.labels import map_labels
 
     splits = registry.load(name, data_dir=data_dir, variant=variant, revision=revision, verify=verify)
     for split, rows in splits.items():
         if label_map:
-            rows, dropped = registry.map_labels(rows, label_map)
+            rows, dropped = map_labels(rows, label_map)
             splits[split] = rows
             if dropped:
                 typer.echo(f"{split}: {sum(dropped.values())} rows have no partner in {label_map}: {dropped}")
-        facts = registry.describe(rows)
+        facts = describe(rows)
         typer.echo(
             f"{split:<11}{facts['dialogues']:>7} dialogues {facts['utterances']:>8} utterances "
             f"{facts['speakers']:>5} speakers {facts['words_per_utterance']:6.2f} words each"

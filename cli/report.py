@@ -21,15 +21,17 @@ def report(
     """Write report.html, report.md, LaTeX tables and SVG figures; what is missing is said."""
     import json
 
-    from erc_synth.loaders import registry
+    from erc_synth.loaders.describe import describe
+    from erc_synth.loaders.names import find_data_dir, table_benchmarks
+    from erc_synth.loaders.registry import load
     from erc_synth.stats.inputs import Inputs
     from erc_synth.stats.report.page import write_report
 
     references = out / "references.json"
     counts = {
-        name: registry.describe(registry.load(name, data_dir=data_dir, verify="off")["train"])["labels"]
-        for name in ("meld", "emorynlp", "iemocap")
-        if registry.find_data_dir(name, data_dir)
+        name: describe(load(name, data_dir=data_dir, verify="off")["train"])["labels"]
+        for name in table_benchmarks()
+        if find_data_dir(name, data_dir)
     }
     out.mkdir(parents=True, exist_ok=True)
     references.write_text(json.dumps(counts), "utf-8")

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from erc_synth.loaders import registry
+from erc_synth.loaders.describe import describe
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json
+from erc_synth.loaders.names import find_data_dir, table_benchmarks
 from erc_synth.loaders.schema import Dialogue, LabelSet, label_set, label_set_names
 
 NOT_RECORDED = "not recorded"
-CONFIG_ORDER = tuple(f"{b}_{k}" for b in ("meld", "emorynlp", "iemocap") for k in ("natural", "balanced"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def config_names(curated: Path) -> list[str]:
     names = [path.stem for path in sorted(curated.glob("*.jsonl")) if not path.name.endswith(".dropped.jsonl")]
     if not names:
         raise ErcSynthError(f"{curated} holds no curated *.jsonl files.", hint="Run `erc-synth curate` first.")
-    return sorted(names, key=lambda name: (CONFIG_ORDER.index(name) if name in CONFIG_ORDER else 99, name))
+    order = [f"{benchmark}_{kind}" for benchmark in table_benchmarks() for kind in ("natural", "balanced")]
+    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
 def config_facts(curated: Path, runs: Path, name: str) -> ConfigFacts:
@@ -110,12 +112,12 @@ def collect(curated: Path, runs: Path, data_dir: str | Path | None = None) -> Fa
     configs = tuple(config_facts(curated, runs, name) for name in config_names(curated))
     references: dict[str, Mapping[str, int]] = {}
     missing = []
-    for name in ("meld", "emorynlp", "iemocap"):
+    for name in table_benchmarks():
         if name not in {config.labels.name for config in configs}:
             continue
-        if registry.find_data_dir(name, data_dir) is None:
+        if find_data_dir(name, data_dir) is None:
             missing.append(name)
             continue
         rows = registry.load(name, data_dir=data_dir, verify="off")["train"]
-        references[name] = registry.describe(rows)["labels"]
+        references[name] = describe(rows)["labels"]
     return Facts(configs, references, tuple(missing))

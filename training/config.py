@@ -113,13 +113,13 @@ class RunConfig:
     @property
     def resolved_recipe(self) -> str:
         """The recipe given, or the one that the data sets imply."""
-        from erc_synth.loaders.registry import BENCHMARKS
+        from erc_synth.loaders.names import benchmark_names
 
         if self.recipe:
             return self.recipe
         if self.finetune:
             return "pretrain-finetune"
-        return "scratch" if self.train in BENCHMARKS else "tstr"
+        return "scratch" if self.train in benchmark_names() else "tstr"
 
     @property
     def needs_teacher(self) -> bool:

@@ -17,6 +17,8 @@ from typing import Any
 
 from erc_synth.loaders import registry
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.labels import map_labels, maps_that_join
+from erc_synth.loaders.names import benchmark_names, parse_name
 from erc_synth.loaders.schema import Dialogue, LabelSet, label_set_of, to_dialogues
 from erc_synth.training.config import RunConfig
 
@@ -46,7 +48,7 @@ class Corpus:
     @property
     def parts(self) -> tuple[str, str | None]:
         """Data set and config."""
-        return registry.parse_name(self.name)
+        return parse_name(self.name)
 
     def split(self, name: str) -> list[Dialogue]:
         """Dialogues of a split.
@@ -82,7 +84,7 @@ def _load(name: str, config: RunConfig) -> Corpus:
     splits = registry.load(
         name,
         data_dir=options.data_dir,
-        variant=options.variant if name in registry.BENCHMARKS else None,
+        variant=options.variant if name in benchmark_names() else None,
         revision=options.revision,
     )
     dialogues, prints = {}, {}
@@ -90,7 +92,7 @@ def _load(name: str, config: RunConfig) -> Corpus:
     for split, rows in splits.items():
         prints[str(split)] = registry.fingerprint(rows)
         if options.label_map:
-            rows, dropped = registry.map_labels(rows, options.label_map)
+            rows, dropped = map_labels(rows, options.label_map)
             if dropped:
                 print(f"{name}/{split}: left unlabelled by {options.label_map}: {dropped}", file=sys.stderr)
         labels = label_set_of(rows)
@@ -99,14 +101,14 @@ def _load(name: str, config: RunConfig) -> Corpus:
         dialogues[str(split)] = to_dialogues(rows)
     if labels is None:
         raise ErcSynthError(f"{name} has no splits.", hint="Build the repo folder again.")
-    return Corpus(name, labels, dialogues, prints, options.revision if name not in registry.BENCHMARKS else None)
+    return Corpus(name, labels, dialogues, prints, options.revision if name not in benchmark_names() else None)
 
 
 def _check_labels(corpora: list[Corpus]) -> None:
     first = corpora[0]
     for other in corpora[1:]:
         if other.labels.labels != first.labels.labels:
-            maps = registry.maps_that_join(first.labels, other.labels)
+            maps = maps_that_join(first.labels, other.labels)
             hint = f"Join them with --label-map {' | '.join(maps)}." if maps else "No label map joins them."
             raise ErcSynthError(
                 f"{first.name} is labelled by {first.labels.name!r} ({', '.join(first.labels.labels)}) and "

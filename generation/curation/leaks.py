@@ -27,11 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.names import find_data_dir, table_benchmarks
 from erc_synth.loaders.schema import SPLITS, Dialogue, to_dialogues
 from erc_synth.loaders.wording import NearIndex, Signature, lines, ngrams, signature
 
 KINDS = ("exact", "ngram8", "near_duplicate")
-BENCHMARKS = ("meld", "emorynlp", "iemocap")
 GRAM = 8
 GRAM_DIFFERENT = 5
 LINE_WORDS = 4
@@ -166,14 +166,14 @@ def _telling_grams(turns: list[list[str]]) -> set[str]:
 
 
 def benchmark_splits(
-    data_dir: str | Path | None = None, benchmarks: Iterable[str] = BENCHMARKS
+    data_dir: str | Path | None = None, benchmarks: Iterable[str] | None = None
 ) -> dict[str, list[Dialogue]]:
     """``<benchmark>/<split>`` -> dialogues, for the benchmarks whose files are here (none is downloaded)."""
     from erc_synth.loaders import registry
 
     splits: dict[str, list[Dialogue]] = {}
-    for name in benchmarks:
-        folder = registry.find_data_dir(name, data_dir)
+    for name in table_benchmarks() if benchmarks is None else benchmarks:
+        folder = find_data_dir(name, data_dir)
         if folder is None:
             continue
         loaded = registry.load(name, data_dir=str(folder))
@@ -186,15 +186,16 @@ def benchmark_splits(
 def leak_table(
     found: Iterable[tuple[list[Hit], bool]],
     checked: Iterable[str],
-    benchmarks: Iterable[str] = BENCHMARKS,
+    benchmarks: Iterable[str] | None = None,
 ) -> LeakTable:
     """Dialogues with a hit, by split and kind (the ``leaks`` of ``curation.json``).
 
     Args:
         found: For each dialogue, its hits and whether it was dropped for them.
         checked: The sources that were searched; the splits of other benchmarks are ``checked: false``.
-        benchmarks: Benchmarks to list.
+        benchmarks: Benchmarks to list; those of the tables when not given.
     """
+    benchmarks = table_benchmarks() if benchmarks is None else benchmarks
     sources = list(dict.fromkeys([*(f"{name}/{split}" for name in benchmarks for split in SPLITS), *checked]))
     searched = set(checked)
     table: LeakTable = {

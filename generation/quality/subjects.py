@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from erc_synth.generation.curation.files import read_curated
-from erc_synth.generation.curation.leaks import BENCHMARKS
 from erc_synth.generation.quality.measure import Subject
 from erc_synth.loaders import registry
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.names import benchmark_names, find_data_dir, table_benchmarks
 from erc_synth.loaders.schema import (
     Dialogue,
     LabelSet,
@@ -46,9 +46,9 @@ def find_subject(
 
 def default_reference(subject: Subject, data_dir: Path | None = None) -> Subject | None:
     """The benchmark on this machine that has the subject's labels; ``None`` when there is no other."""
-    for name in BENCHMARKS:
+    for name in table_benchmarks():
         if name in label_set_names() and label_set(name).labels == subject.labels.labels:
-            if name == subject.name or registry.find_data_dir(name, data_dir) is None:
+            if name == subject.name or find_data_dir(name, data_dir) is None:
                 return None
             return find_subject(name, Path("."), data_dir)
     return None
@@ -57,11 +57,11 @@ def default_reference(subject: Subject, data_dir: Path | None = None) -> Subject
 def _loaded(name: str, data_dir: Path | None, curated: Path) -> Subject:
     if name.endswith(".jsonl"):
         raise ErcSynthError(f"{name} is missing.", hint="Write it with erc-synth curate.")
-    local = name in registry.BENCHMARKS or "/" in name or ":" in name or Path(name).is_dir()
+    local = name in benchmark_names() or "/" in name or ":" in name or Path(name).is_dir()
     if not local:  # a bare word can be no Hub repo: do not ask the network
-        known = ", ".join([*registry.BENCHMARKS, *sorted(path.stem for path in curated.glob("[!.]*.jsonl"))])
+        known = ", ".join([*benchmark_names(), *sorted(path.stem for path in curated.glob("[!.]*.jsonl"))])
         raise ErcSynthError(f"Unknown data set {name!r}.", hint=f"Known here: {known}.")
-    folder = registry.find_data_dir(name, data_dir) if name in registry.BENCHMARKS else None
+    folder = find_data_dir(name, data_dir) if name in benchmark_names() else None
     loaded = registry.load(name, data_dir=folder)
     labels = label_set_of(next(iter(loaded.values())))
     return Subject(name, {split: to_dialogues(rows) for split, rows in loaded.items()}, labels)

@@ -13,7 +13,7 @@ from typing import Any
 
 from erc_synth.generation.recipe import Profile
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.registry import wheel_path
+from erc_synth.loaders.weights import wheel_path
 
 SLOTS = 8
 

@@ -1,7 +1,7 @@
 """Benchmark corpora as `datasets` builders, with their counts checked.
 
-Input: `benchmarks.toml` (one `DatasetSpec` each), official files from a folder or their download
-address. Output: a `DatasetDict` of utterance rows, cached by `datasets` under the files' content.
+Input: a `DatasetSpec`, official files from a folder or their download address. Output: a
+`DatasetDict` of utterance rows, cached by `datasets` under the files' content.
 Not covered: file formats (`readers`), choosing by name (`registry`).
 """
 
@@ -9,28 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import datasets
 
 from erc_synth.loaders.benchmarks.readers import READERS, Reader
+from erc_synth.loaders.benchmarks.specs import DatasetSpec, add_spec, local_files, specs
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.registry import BENCHMARKS
+from erc_synth.loaders.labels import LabelSet, add_label_set, label_set, label_set_names
 from erc_synth.loaders.schema import (
     SPLITS,
     Dialogue,
-    LabelSet,
-    add_label_set,
     features,
-    label_set,
-    label_set_names,
     utterance_rows,
 )
 
@@ -39,48 +32,6 @@ _SPLIT_NAMES = {
     "validation": datasets.Split.VALIDATION,
     "test": datasets.Split.TEST,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetSpec:
-    """One corpus.
-
-    Attributes:
-        files: Split -> accepted file names below the data folder, best first.
-        counts: Split -> {"dialogues": n, "labels": [n, ...] in label order or "utterances": n}.
-        url: Folder address of the official download; empty when the corpus is had by application.
-        apply: How to get it when there is no address.
-    """
-
-    name: str
-    reader: str
-    label_set: str
-    folder: str
-    files: Mapping[str, list[str]]
-    licence: str
-    citation: str
-    counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    url: str = ""
-    apply: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
-    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def variant(self, name: str | None) -> DatasetSpec:
-        """The corpus in another published form (`small`, `official`, `9way`, ...)."""
-        if name is None:
-            return self
-        if name not in self.variants:
-            raise ErcSynthError(
-                f"{self.name} has no variant {name!r}.", hint=f"Known: {', '.join(self.variants) or 'none'}."
-            )
-        return replace(self, **self.variants[name])
-
-
-@cache
-def specs() -> dict[str, DatasetSpec]:
-    """All corpora of `benchmarks.toml` by name."""
-    text = files("erc_synth.loaders.benchmarks").joinpath("benchmarks.toml").read_text("utf-8")
-    return {name: DatasetSpec(name=name, **entry) for name, entry in tomllib.loads(text).items()}
 
 
 def register(spec: DatasetSpec, reader: Reader | None = None, labels: LabelSet | None = None) -> None:
@@ -103,19 +54,7 @@ def register(spec: DatasetSpec, reader: Reader | None = None, labels: LabelSet |
     label_set(spec.label_set)  # raises when it is unknown
     if reader:
         READERS[spec.reader] = reader
-    specs()[spec.name] = spec
-    BENCHMARKS.append(spec.name)
-
-
-def local_files(spec: DatasetSpec, folder: Path) -> dict[str, Path] | None:
-    """Split -> file of a corpus in a folder; `None` when one split is absent."""
-    found = {}
-    for split in SPLITS:
-        names = [folder / name for name in spec.files[split] if (folder / name).exists()]
-        if not names:
-            return None
-        found[split] = names[0]
-    return found
+    add_spec(spec)
 
 
 class BenchmarkConfig(datasets.BuilderConfig):

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from erc_synth.loaders import registry
 from erc_synth.loaders.benchmarks.builder import specs
 from erc_synth.loaders.benchmarks.readers import IEMOCAP_VALIDATION
+from erc_synth.loaders.names import find_data_dir
 from fakes.llm_server import LlmServer
 from fakes.tiny_model import build_tiny_model
 
@@ -60,7 +60,7 @@ def prepare(folder, quality):
     data = folder / "data"
     write_iemocap(data / "iemocap")
     for name in ("meld", "emorynlp"):
-        found = registry.find_data_dir(name)
+        found = find_data_dir(name)
         if found is None:
             sys.exit(f"{name} is not here: set $ERC_DATA")
         (data / name).symlink_to(found.resolve(), target_is_directory=True)

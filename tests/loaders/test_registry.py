@@ -6,9 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from erc_synth.loaders import registry
+from erc_synth.loaders.describe import describe
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.export import FORMATS, export
+from erc_synth.loaders.labels import label_map, label_map_names, map_labels, maps_that_join
+from erc_synth.loaders.names import parse_name, table_benchmarks
 from erc_synth.loaders.schema import Dialogue, Utterance, features, label_set, to_dialogues, to_utterances
+from erc_synth.loaders.weights import wheel_path
 
 MELD = label_set("meld")
 
@@ -40,7 +44,7 @@ def _repo(folder, splits):
     ],
 )
 def test_names_split_into_path_and_config(name, parts):
-    assert registry.parse_name(name) == parts
+    assert parse_name(name) == parts
 
 
 def test_local_folder_loads_by_name(tmp_path):
@@ -100,16 +104,16 @@ def test_fingerprint_sees_a_changed_label_and_nothing_else():
     assert registry.fingerprint(rows) == registry.fingerprint(again) != registry.fingerprint(changed)
 
 
-@pytest.mark.parametrize("name", registry.label_map_names())
+@pytest.mark.parametrize("name", label_map_names())
 def test_maps_lead_into_their_own_labels(name):
-    for benchmark in ("meld", "emorynlp", "iemocap"):
-        common, pairs = registry.label_map(name, label_set(benchmark))
+    for benchmark in table_benchmarks():
+        common, pairs = label_map(name, label_set(benchmark))
         assert set(pairs.values()) <= set(common.labels)
         assert set(pairs) <= set(label_set(benchmark).labels)
 
 
 def test_mapping_says_what_it_drops():
-    mapped, dropped = registry.map_labels(to_utterances(_dialogues(), MELD), "core4")
+    mapped, dropped = map_labels(to_utterances(_dialogues(), MELD), "core4")
     assert dropped == {"surprise": 3}
     assert [u.emotion for d in registry_dialogues(mapped) for u in d.utterances] == ["joy", None] * 3
 
@@ -123,19 +127,19 @@ def test_mapped_benchmarks_can_be_joined():
 
     other = [Dialogue("e", (Utterance("Ada", "x", "mad"),))]
     parts = [
-        registry.map_labels(to_utterances(_dialogues(), MELD), "core5")[0],
-        registry.map_labels(to_utterances(other, label_set("emorynlp")), "core5")[0],
+        map_labels(to_utterances(_dialogues(), MELD), "core5")[0],
+        map_labels(to_utterances(other, label_set("emorynlp")), "core5")[0],
     ]
     assert len(concatenate_datasets(parts)) == 7
 
 
 def test_maps_that_join_two_sets():
-    assert "core5" in registry.maps_that_join(MELD, label_set("emorynlp"))
-    assert "core5" in registry.maps_that_join(MELD, label_set("iemocap"))
+    assert "core5" in maps_that_join(MELD, label_set("emorynlp"))
+    assert "core5" in maps_that_join(MELD, label_set("iemocap"))
 
 
 def test_describe_counts():
-    facts = registry.describe(to_utterances(_dialogues(), MELD))
+    facts = describe(to_utterances(_dialogues(), MELD))
     assert (facts["dialogues"], facts["utterances"], facts["speakers"], facts["words"]) == (3, 6, 2, 12)
     assert facts["labels"]["joy"] == facts["labels"]["surprise"] == 3
     assert facts["transitions"] == {"joy > surprise": 3}
@@ -171,9 +175,9 @@ def test_unknown_export_format(tmp_path):
 def test_wheel_path_finds_without_importing():
     import sys
 
-    assert registry.wheel_path("no_such_package", "x") is None
-    assert registry.wheel_path("json", "decoder.py").name == "decoder.py"
-    registry.wheel_path("this", "x")
+    assert wheel_path("no_such_package", "x") is None
+    assert wheel_path("json", "decoder.py").name == "decoder.py"
+    wheel_path("this", "x")
     assert "this" not in sys.modules
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erc_synth.generation.curation.leaks import BENCHMARKS, LeakIndex, benchmark_splits, leak_table, shared_line_share
+from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits, leak_table, shared_line_share
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
 from erc_synth.loaders.wording import NearIndex, lines, signature, words
@@ -109,7 +109,7 @@ def test_the_table_tells_absent_from_clean():
 def test_no_files_means_no_splits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ERC_DATA", raising=False)
-    assert benchmark_splits(tmp_path, BENCHMARKS) == {}
+    assert benchmark_splits(tmp_path) == {}
 
 
 def test_signature_is_the_same_for_any_order_of_turns():

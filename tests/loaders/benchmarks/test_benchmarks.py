@@ -3,10 +3,13 @@
 import pytest
 
 from erc_synth.loaders import registry
-from erc_synth.loaders.benchmarks.builder import DatasetSpec, register, specs
+from erc_synth.loaders.benchmarks.builder import register
 from erc_synth.loaders.benchmarks.readers import READERS
+from erc_synth.loaders.benchmarks.specs import DatasetSpec, remove_spec
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import Dialogue, LabelSet, Utterance, _labels_file, label_set, to_dialogues
+from erc_synth.loaders.labels import LabelSet, remove_label_set
+from erc_synth.loaders.names import benchmark_names, find_data_dir
+from erc_synth.loaders.schema import Dialogue, Utterance, to_dialogues
 from fakes.benchmarks import MELD_ROWS, write_dailydialog, write_emorynlp, write_emotionlines, write_iemocap, write_meld
 
 
@@ -106,13 +109,12 @@ def test_further_corpora_load_through_the_same_builder(tmp_path, name, write):
 @pytest.fixture
 def registered():
     """Takes what a test registers back."""
-    before = [dict(specs()), dict(READERS), dict(_labels_file()["sets"]), list(registry.BENCHMARKS)]
+    readers = dict(READERS)
     yield
-    for now, then in zip((specs(), READERS, _labels_file()["sets"]), before, strict=False):
-        now.clear()
-        now.update(then)
-    registry.BENCHMARKS[:] = before[3]
-    label_set.cache_clear()
+    remove_spec("kites")
+    remove_label_set("weather")
+    READERS.clear()
+    READERS.update(readers)
 
 
 def _kites(path, split, labels, options):
@@ -140,7 +142,7 @@ def test_a_corpus_of_ones_own_is_one_spec_and_a_reader(tmp_path, registered):
 def test_a_wrong_corpus_is_refused_at_once(name, reader, labels, message, registered):
     with pytest.raises(ErcSynthError, match=message):
         register(DatasetSpec(name, reader, labels, "x", {}, "", ""))
-    assert "kites" not in registry.BENCHMARKS
+    assert "kites" not in benchmark_names()
 
 
 def test_wrong_count_names_file_expected_and_found(tmp_path):
@@ -246,7 +248,7 @@ def test_download_failure_is_one_sentence(tmp_path, monkeypatch):
 
 def test_data_dir_may_be_the_folder_or_its_parent(tmp_path):
     write_meld(tmp_path / "meld")
-    assert registry.find_data_dir("meld", tmp_path) == registry.find_data_dir("meld", tmp_path / "meld")
+    assert find_data_dir("meld", tmp_path) == find_data_dir("meld", tmp_path / "meld")
 
 
 def test_empty_folder_says_what_it_lacks(tmp_path, monkeypatch):
