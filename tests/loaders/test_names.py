@@ -95,7 +95,7 @@ def test_a_wrong_data_dir_never_falls_back(tmp_path, monkeypatch):
     assert find_data_dir("meld") == tmp_path / "env" / "meld"
     (tmp_path / "empty").mkdir()
     assert find_data_dir("meld", tmp_path / "empty") is None
-    with pytest.raises(ErcSynthError, match="--data-dir .*missing is not a folder"):
+    with pytest.raises(ErcSynthError, match=r"--data-dir .*missing is not a folder"):
         find_data_dir("meld", tmp_path / "missing")
     monkeypatch.setenv("ERC_DATA", str(tmp_path / "gone"))
     with pytest.raises(ErcSynthError, match=r"\$ERC_DATA .*gone is not a folder"):
