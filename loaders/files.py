@@ -1,6 +1,6 @@
-"""Files that are there whole or not at all, and JSON read with a sentence for what is wrong.
+"""Files that are there whole or not at all, and JSON and JSON Lines read with a sentence for what is wrong.
 
-Input: text, JSON values, a path. Output: the file; a kill leaves the old content or the new.
+Input: text, JSON values, a path. Output: the file; a kill leaves the old content or the new. Objects of a file.
 Not covered: files that grow (the journal), weights, and `stats`, which imports nothing of ours.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +49,42 @@ def read_json(path: Path, *, optional: bool = False, hint: str = "") -> dict[str
     if not isinstance(content, dict):
         raise ErcSynthError(f"{path} does not hold a JSON object.", hint=hint or "Write it again.")
     return content
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(rb"\\[uU][dD][89a-fA-F]")
+
+
+def json_lines(path: Path, *, hint: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and object of each line of a JSON Lines file; blank lines and a byte order mark are passed over.
+
+    Only a line feed ends a line: U+2028, U+0085 and their like are text.
+
+    Raises:
+        ErcSynthError: Unreadable file, or a line that is no JSON object in UTF-8; names file and line.
+    """
+    hint = hint or "Write it again."
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                content = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+                if content.strip():
+                    yield number, _object(content)
+    except FileNotFoundError as error:
+        raise ErcSynthError(f"{path} is missing.", hint=hint) from error
+    except OSError as error:
+        raise ErcSynthError(f"{path} is not readable: {error.strerror}.", hint=hint) from error
+    except UnicodeError as error:
+        raise ErcSynthError(f"{path}, line {number}: the text is not UTF-8.", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise ErcSynthError(f"{path}, line {number}: not a JSON object ({error}).", hint=hint) from error
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    value = json.loads(content.decode("utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError("expected {...}")
+    if _ESCAPED_SURROGATE.search(content) and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        raise ValueError("half of a surrogate pair is no character")
+    return value
