@@ -24,6 +24,7 @@ from erc_synth.cli.doctor import doctor
 from erc_synth.cli.generate import generate, parse, replay
 from erc_synth.cli.grid import LISTS, grid
 from erc_synth.cli.load import load
+from erc_synth.cli.predict import predict
 from erc_synth.cli.publish import publish
 from erc_synth.cli.quality import app as quality
 from erc_synth.cli.report import report
@@ -48,6 +49,7 @@ app.command("grid")(grid)
 app.command("stats")(stats)
 app.command("report")(report)
 app.command("train", context_settings=PASS_ON)(train)
+app.command("predict")(predict)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 

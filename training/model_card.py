@@ -8,6 +8,8 @@ Not covered: data set cards (`dataset_cards`).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +17,44 @@ import yaml
 
 from erc_synth.loaders.errors import ErcSynthError
 
+NONE = "-"  # a score that the label set does not have
 
-def render(metrics: dict[str, Any]) -> str:
-    """Markdown of the card."""
+
+def render(metrics: Mapping[str, Any], *, example: str | None = None) -> str:
+    """Markdown of the card.
+
+    Args:
+        metrics: Content of metrics.json.
+        example: A text as `transformers.pipeline` takes it; ``None`` where transformers cannot load the model, and
+            then the card does not say that it could.
+    """
     run = metrics["run"]
     head = {
-        "library_name": "erc-synth",
-        "pipeline_tag": "text-classification",
-        "tags": ["emotion-recognition-in-conversation", run["model"], run["recipe"]],
-        "language": ["en"],
+        "library_name": "transformers" if example else "erc-synth",
+        **({"pipeline_tag": "text-classification"} if example else {}),
+        "tags": ["emotion-recognition-in-conversation", "erc-synth", run["model"], run["recipe"]],
         "metrics": ["f1"],
     }
-    lines = [
-        "---", yaml.safe_dump(head, sort_keys=False).strip(), "---", "",
-        f"# {_plain(run['name'])}", "",
-        f"{_plain(run['model'])} on {_code(run['backbone'])}, recipe {_plain(run['recipe'])}, seed {run['seed']}.", "",
-        "## Scores (fractions, best dev epoch, test scored once)", "",
-        "| data set | split | examples | weighted F1 | macro F1 | micro F1 |", "| --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
-    lines += [
-        f"| {_code(_name(e))} | {e['split']} | {e['examples']} | {e['weighted_f1']:.4f} | {e['macro_f1']:.4f} "
-        f"| {e['micro_f1']:.4f} |"
-        for e in metrics["evaluations"]
-    ]
-    lines += ["", "## Training", "", "| stage | data set | dialogues | fingerprint | epochs | best |",
-              "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
-    lines += [
-        f"| {s['name']} | {_code(_name(s))} | {s['dialogues']} | {_code(s['fingerprint'])} | {len(s['epochs'])} "
-        f"| {s['best_epoch']} |"
-        for s in metrics["stages"]
-    ]
-    for entry in metrics["evaluations"]:
-        lines += _per_class(entry)
-    labels = ", ".join(_plain(label) for label in metrics["evaluations"][0]["labels"])
-    cost, versions = metrics["cost"], metrics["versions"]
-    lines += [
-        "", f"Labels, in order: {labels}.", "",
-        f"Cost: {cost['seconds']:.0f} s, {cost['tokens']:,} encoder tokens, {cost['peak_memory_bytes'] / 1e9:.2f} GB, "
-        f"{cost['parameters']:,} parameters.",
-        "", "## Use", "", "```python", "from erc_synth.training.models.factory import load_model", "",
-        'model, tokenizer, config, labels = load_model("path/to/this/folder")', "```", "",
-        "Meant for research on emotion recognition in English conversations. The labels are those of the data sets "
-        "above, with their biases; scripted or generated talk is not spontaneous talk. Not for decisions about people.",
-        "", "## Configuration", "", "```json", json.dumps(run["config"], indent=1).replace("`", "'"), "```", "",
-        "Versions: " + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".", "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+    config = run["config"]
+    place = config.get("push_to_hub") or (f"{config['out']}/model" if config.get("out") else ".")
+    body = _template().render(
+        metrics=metrics,
+        example=example,
+        place=place,
+        config=json.dumps(config, indent=1).replace("`", "'"),
+    )
+    return f"---\n{yaml.safe_dump(head, sort_keys=False).strip()}\n---\n\n{body}\n"
 
 
-def _per_class(entry: dict[str, Any]) -> list[str]:
-    """Scores of each class, and where its utterances went (a row of the confusion matrix)."""
-    labels = [_plain(label) for label in entry["labels"]]
-    lines = ["", f"### {_code(_name(entry))}, by class", "",
-             f"| gold | precision | recall | F1 | support | {' | '.join(f'→ {label}' for label in labels)} |",
-             "| --- " * (5 + len(labels)) + "|"]  # fmt: skip
-    for key, label, row in zip(entry["labels"], labels, entry["confusion"], strict=True):
-        found = entry["per_class"][key]
-        lines.append(
-            f"| {label} | {found['precision']:.3f} | {found['recall']:.3f} | {found['f1']:.3f} | {found['support']} | "
-            + " | ".join(map(str, row)) + " |"
-        )  # fmt: skip
-    return lines
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    # Markdown, not HTML: what comes from outside goes through `plain` or `code`.
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)
+    environment.filters |= {"plain": _plain, "code": _code, "name_of": _name, "f4": _f4, "string_of": _string}
+    return environment.from_string(
+        files("erc_synth.training").joinpath("templates", "model_card.md.j2").read_text("utf-8")
+    )
 
 
 def push(folder: Path, repo: str) -> None:
@@ -100,8 +79,17 @@ def push(folder: Path, repo: str) -> None:
         ) from error
 
 
-def _name(entry: dict[str, Any]) -> str:
+def _name(entry: Mapping[str, Any]) -> str:
     return f"{entry['dataset']}:{entry['config']}" if entry["config"] else str(entry["dataset"])
+
+
+def _f4(value: float | None) -> str:
+    return NONE if value is None else f"{value:.4f}"
+
+
+def _string(text: str) -> str:
+    """A Python string; a backtick would end the block of code."""
+    return json.dumps(str(text)).replace("`", "\\u0060")
 
 
 def _plain(text: str) -> str:

@@ -339,7 +339,8 @@ class Run:
 
         folder = self.folder / "model"
         saved.save_model(folder, model, self.tokenizer, self.config, list(self.labels.labels))
-        (folder / "README.md").write_text(model_card.render(metrics), encoding="utf-8")
+        example = saved.example_text(self.config) if saved.loads_in_transformers(model) else None
+        (folder / "README.md").write_text(model_card.render(metrics, example=example), encoding="utf-8")
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / "progress", ignore_errors=True)  # the model and all scores are safe
 

@@ -105,6 +105,13 @@ def loads_in_transformers(model: nn.Module) -> bool:
     return type(model) is ContextClassifier and _type(model) in HEADS
 
 
+def example_text(config: RunConfig) -> str:
+    """A conversation as one text, the way a classifier of `loads_in_transformers` reads it."""
+    name = config.model == "baseline"
+    turns = ["Ann: You came back!", "Ben: Go away."] if name else ["<s1> You came back!", "<s2> Go away."]
+    return turns[-1] if config.shape.context == "none" and name else " ".join(turns)
+
+
 def local_folder(name: Path | str, revision: str | None = None) -> Path:
     """Folder of a saved classifier: itself, the folder of its run, or a download of a Hub repo.
 

@@ -28,6 +28,17 @@ def test_each_class_has_its_scores_and_its_row_of_the_confusion_matrix():
     assert "| gold | precision | recall | F1 | support | → anger | → joy |" in card
 
 
+def test_only_what_transformers_loads_is_claimed():
+    claims = [yaml.safe_load(render(metrics(), example=e).split("---\n")[1]) for e in (None, "Ann: Hi")]
+    assert [c.get("pipeline_tag") for c in claims] == [None, "text-classification"]
+    assert [c["library_name"] for c in claims] == ["erc-synth", "transformers"]
+    assert "from transformers import pipeline" not in render(metrics())
+
+
+def test_an_absent_score_is_a_dash():
+    assert "| 0.5000 | 0.4000 | 0.6000 | - |" in render(metrics())
+
+
 def test_seed_zero_size_and_versions_are_told():
     card = render(metrics())
     assert "seed 0" in card
