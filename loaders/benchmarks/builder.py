@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any
 
 import datasets
 
-from erc_synth.loaders.benchmarks.readers import READERS, Reader
+from erc_synth.loaders.benchmarks.readers import INPUTS, READERS
+from erc_synth.loaders.benchmarks.reading import Reader, fault
 from erc_synth.loaders.benchmarks.specs import DatasetSpec, add_spec, local_files, specs
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.labels import LabelSet, add_label_set, label_set, label_set_names
@@ -27,6 +29,7 @@ from erc_synth.loaders.schema import (
     utterance_rows,
 )
 
+log = logging.getLogger("erc_synth.loaders")
 _SPLIT_NAMES = {
     "train": datasets.Split.TRAIN,
     "validation": datasets.Split.VALIDATION,
@@ -35,11 +38,12 @@ _SPLIT_NAMES = {
 
 
 def register(spec: DatasetSpec, reader: Reader | None = None, labels: LabelSet | None = None) -> None:
-    """Make a corpus of your own known to `registry.load` in this process.
+    """Make a corpus of your own known to `registry.load` in this process; $ERC_BENCHMARKS does it for all of them.
 
     Args:
         spec: The corpus; `spec.label_set` is a set of `labels.toml` or `labels.name`.
-        reader: Reads one file; needed when `spec.reader` is none of `readers.READERS`.
+        reader: Reads one file; needed when `spec.reader` is none of `readers.READERS`. One that opens more than the
+            path it is given needs an entry in `readers.INPUTS`, or its cache goes stale.
         labels: Its label set, when it is a new one.
 
     Raises:
@@ -96,11 +100,15 @@ class Benchmark(datasets.GeneratorBasedBuilder):
                 hint="Put its files into a folder and give it with --data-dir or $ERC_DATA.",
                 retryable=True,
             ) from error
-        return {split: Path(path) for split, path in got.items()}
+        paths = {split: Path(path) for split, path in got.items()}
+        if self.config.verify == "full":
+            digests = input_digests(spec, paths)
+            say_differing(spec, {spec.files[split][0]: (path, digests[path]) for split, path in paths.items()})
+        return paths
 
     def _generate_examples(self, path: str, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         spec, labels = self.config.spec, label_set(self.config.spec.label_set)
-        dialogues = list(READERS[spec.reader](Path(path), split, labels, spec.options))
+        dialogues = list(READERS[spec.reader](Path(path), split, labels, {**spec.options, "name": spec.name}))
         if not dialogues:
             raise ErcSynthError(f"{path}: no dialogue of the {split} split of {spec.name} was found.")
         if self.config.verify != "off":
@@ -134,13 +142,46 @@ def check_counts(spec: DatasetSpec, split: str, path: str, dialogues: list[Dialo
             )
 
 
-def _content_hash(spec: DatasetSpec, paths: Mapping[str, Path] | None) -> str:
-    """Cache key: the corpus entry, its reader's source, and the content of the files."""
-    digest = hashlib.sha256(repr(spec).encode())
-    digest.update(Path(inspect.getfile(READERS[spec.reader])).read_bytes())
-    for path in sorted(set((paths or {}).values())):
-        for file in sorted(p for p in path.rglob("Ses*.txt")) if path.is_dir() else [path]:
-            digest.update(str(file).encode() + file.read_bytes())
+def input_digests(spec: DatasetSpec, paths: Mapping[str, Path]) -> dict[Path, str]:
+    """SHA-256 of every file that the reader opens, not only of those that the entry names.
+
+    Raises:
+        ErcSynthError: One of them is no file.
+    """
+    inputs = INPUTS.get(spec.reader)
+    digests = {}
+    for file in sorted({file for path in paths.values() for file in (inputs(path) if inputs else [path])}):
+        try:
+            with file.open("rb") as content:
+                digests[file] = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise fault(file, 0, f"not readable ({error.strerror}).", "Check --data-dir.") from error
+    return digests
+
+
+def say_differing(spec: DatasetSpec, digests: Mapping[str, tuple[Path, str]]) -> None:
+    """Warn of files that are not the published ones.
+
+    Args:
+        spec: The corpus; only files with an entry in its `sha256` are compared.
+        digests: Published file name -> where it is and its SHA-256.
+    """
+    for name, (path, digest) in digests.items():
+        if spec.sha256.get(name, digest) != digest:
+            log.warning(
+                "%s differs from the published file of %s: it is another release of it, or its text was edited.",
+                path,
+                spec.name,
+            )
+
+
+def _cache_key(spec: DatasetSpec, digests: Mapping[Path, str]) -> str:
+    """What the rows depend on: the entry, the label set, the code that reads, and every file that is read."""
+    code = [*sorted(Path(__file__).parent.glob("*.py")), Path(inspect.getfile(READERS[spec.reader]))]
+    parts = [repr(spec), repr(label_set(spec.label_set)), *(f"{file}={digest}" for file, digest in digests.items())]
+    digest = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape"))
+    for file in code:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -148,19 +189,25 @@ def builder(spec: DatasetSpec, folder: Path | None, *, verify: str = "full", cac
     """The builder of a corpus from a folder, or from its download address when there is none.
 
     Raises:
-        ErcSynthError: No folder and no address, or a file is missing in the folder.
+        ErcSynthError: No folder and no address, a file is missing in the folder, or the reader is unknown.
     """
     paths = local_files(spec, folder) if folder else None
     if folder and paths is None:
         wanted = [names[0] for names in spec.files.values()]
         raise ErcSynthError(f"{folder} lacks files of {spec.name}.", hint=f"It needs {', '.join(wanted)}.")
     if paths is None and not spec.url:
-        raise ErcSynthError(f"{spec.name} is not on this machine and cannot be downloaded.", hint=spec.apply)
+        hint = spec.apply or f"Give the folder with {', '.join(names[0] for names in spec.files.values())}."
+        raise ErcSynthError(f"{spec.name} is not on this machine and cannot be downloaded.", hint=hint)
+    if spec.reader not in READERS:
+        raise ErcSynthError(f"{spec.name}: unknown reader {spec.reader!r}.", hint=f"Known: {', '.join(READERS)}.")
+    digests = input_digests(spec, paths or {})
+    if verify == "full":
+        say_differing(spec, {file.name: (file, digest) for file, digest in digests.items()})
     return Benchmark(
         cache_dir=cache_dir,
         dataset_name=spec.name,
         config_name=f"{spec.name}-{verify}",
-        hash=_content_hash(spec, paths),
+        hash=_cache_key(spec, digests),
         spec=spec,
         paths=paths,
         verify=verify,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -40,6 +40,7 @@ class DatasetSpec:
         sentiment: ``positive``, ``negative``, ``neutral`` -> labels of its own set.
         tables: True when its column belongs into the tables of a report, as those of the paper do.
         holds: Pattern that its folder must match, for a corpus whose files are a whole folder.
+        sha256: File name (without folder) -> SHA-256 of the published file, where we could read it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class DatasetSpec:
     sentiment: Mapping[str, list[str]] = field(default_factory=dict)
     tables: bool = False
     holds: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
     def variant(self, name: str | None) -> DatasetSpec:
         """The corpus in another published form (`small`, `official`, `9way`, ...)."""
@@ -131,32 +133,49 @@ def _same_set(first: DatasetSpec, second: DatasetSpec) -> bool:
 
 
 def _checked(path: Path, name: str, entry: Any) -> DatasetSpec:
-    """One entry of a user's file; every missing or unknown key is named."""
-    from pydantic import TypeAdapter, ValidationError
-
-    def refused(why: str) -> ErcSynthError:
-        return ErcSynthError(
-            f"{path}: the corpus {name!r} is not complete: {why}.", hint="benchmarks.toml shows the form."
-        )
-
+    """One entry of a user's file and its variants; every missing or unknown key is named."""
     if not isinstance(entry, dict):
-        raise refused("it must be a table")
-    if unknown := [key for key in entry if key == "name" or key not in DatasetSpec.__dataclass_fields__]:
-        raise refused(f"unknown {', '.join(unknown)}")
+        raise _incomplete(path, name, "it must be a table")
     defaults = {"label_set": name, "folder": name, "licence": "not stated", "citation": "not stated"}
-    try:
-        spec = TypeAdapter(DatasetSpec).validate_python({**defaults, **entry, "name": name})
-    except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
-        raise refused("; ".join(lines)) from error
-    if lacking := [split for split in ("train", "validation", "test") if not spec.files.get(split)]:
-        raise refused(f"files lacks {', '.join(lacking)}")
-    if spec.labels and (len(spec.labels) < 2 or len(set(spec.labels)) < len(spec.labels)):
-        raise refused("labels must be two or more different names")
-    if odd := {label for group in spec.sentiment.values() for label in group} - set(spec.labels):
-        raise refused(f"sentiment names {', '.join(sorted(odd))}, no label of it")
+    spec = _read(path, name, {**defaults, **entry})
+    for variant, changes in spec.variants.items():
+        _read(path, f"{name}.variants.{variant}", {**defaults, **entry, **changes})
     beside = path.resolve().parent / spec.folder
     return replace(spec, folder=str(beside)) if beside.is_dir() else spec
+
+
+def _incomplete(path: Path, name: str, why: str) -> ErcSynthError:
+    return ErcSynthError(f"{path}: the corpus {name!r} is not complete: {why}.", hint="benchmarks.toml shows the form.")
+
+
+def _read(path: Path, name: str, entry: Mapping[str, Any]) -> DatasetSpec:
+    from pydantic import TypeAdapter, ValidationError
+
+    if unknown := [key for key in entry if key == "name" or key not in DatasetSpec.__dataclass_fields__]:
+        raise _incomplete(path, name, f"unknown {', '.join(unknown)}")
+    try:
+        spec = TypeAdapter(DatasetSpec).validate_python({**entry, "name": name})
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
+        raise _incomplete(path, name, "; ".join(lines)) from error
+    if why := "; ".join(_faults(spec)):
+        raise _incomplete(path, name, why)
+    return spec
+
+
+def _faults(spec: DatasetSpec) -> Iterator[str]:
+    """What an entry of the right types still gets wrong."""
+    if lacking := [split for split in ("train", "validation", "test") if not spec.files.get(split)]:
+        yield f"files lacks {', '.join(lacking)}"
+    if spec.labels and (len(spec.labels) < 2 or len(set(spec.labels)) < len(spec.labels) or not all(spec.labels)):
+        yield "labels must be two or more different names"
+    if odd := {label for group in spec.sentiment.values() for label in group} - set(spec.labels):
+        yield f"sentiment names {', '.join(sorted(odd))}, no label of it"
+    if odd := set(spec.sentiment) - {"positive", "negative", "neutral"}:
+        yield f"sentiment has positive, negative and neutral, not {', '.join(sorted(odd))}"
+    for split, numbers in spec.counts.items():
+        if odd := (set(numbers) - {"dialogues", "utterances", "labels"}) or {split} - set(spec.files):
+            yield f"counts knows dialogues, utterances and labels of a split, not {', '.join(sorted(odd))}"
 
 
 def local_files(spec: DatasetSpec, folder: Path) -> dict[str, Path] | None:

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from erc_synth.loaders.benchmarks.builder import specs
-from erc_synth.loaders.benchmarks.readers import IEMOCAP_VALIDATION
+from erc_synth.loaders.benchmarks.iemocap import VALIDATION
+from erc_synth.loaders.benchmarks.specs import specs
 from erc_synth.loaders.names import find_data_dir
 from fakes.llm_server import LlmServer
 from fakes.tiny_model import build_tiny_model
@@ -30,7 +30,7 @@ def write_iemocap(root):
     spec = specs()["iemocap"]
     names = {
         "train": [f"Ses{1 + i % 4:02d}M_impro{50 + i}" for i in range(spec.counts["train"]["dialogues"])],
-        "validation": sorted(IEMOCAP_VALIDATION),
+        "validation": sorted(VALIDATION),
         "test": [f"Ses05F_impro{50 + i}" for i in range(spec.counts["test"]["dialogues"])],
     }
     for split, dialogues in names.items():
