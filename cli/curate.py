@@ -6,9 +6,12 @@ Output: files in `--out` and one table on standard output. Not covered: the rule
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from erc_synth.loaders.contracts import Curation
 
 
 def curate(
@@ -24,15 +27,17 @@ def curate(
     restore: Annotated[list[str] | None, typer.Option(help="A dialogue that no reason drops (repeatable).")] = None,
     drop_leaks: Annotated[str, typer.Option(help="test: hits of test splits; any: of all splits.")] = "test",
     data_dir: Annotated[Path | None, typer.Option(help="Folder with meld/, emorynlp/, iemocap/.")] = None,
-    max_words: Annotated[int, typer.Option(help="Most words of a turn.")] = 100,
-    min_turns: Annotated[int, typer.Option(help="Fewest turns of a dialogue.")] = 2,
-    max_turns: Annotated[int, typer.Option(help="Most turns of a dialogue.")] = 40,
+    max_words: Annotated[int | None, typer.Option(min=1, help="Most words of a turn; else the recipe's, 100.")] = None,
+    min_turns: Annotated[int | None, typer.Option(min=1, help="Fewest turns; else the recipe's, 2.")] = None,
+    max_turns: Annotated[int | None, typer.Option(min=1, help="Most turns; else the recipe's, 40.")] = None,
 ) -> None:
     """Drop what is broken, copied or doubled, trim to size, split by dialogue."""
     from erc_synth.generation.curation.curate import Options
     from erc_synth.generation.curation.files import curate_runs, run_folders
     from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits
+    from erc_synth.generation.curation.reasons import Limits
 
+    given = {"max_words": max_words, "min_turns": min_turns, "max_turns": max_turns}
     options = Options(
         seed=seed,
         size=size,
@@ -40,9 +45,7 @@ def curate(
         keep=frozenset(keep or ()),
         restore=frozenset(restore or ()),
         drop_leaks=drop_leaks,
-        max_words=max_words,
-        min_turns=min_turns,
-        max_turns=max_turns,
+        limits=Limits(**{name: value for name, value in given.items() if value is not None}),
     )
     folders = run_folders(runs)
     leaks = LeakIndex(benchmark_splits(data_dir))
@@ -52,16 +55,22 @@ def curate(
         _say(report, out)
 
 
-def _say(report: dict[str, Any], out: Path) -> None:
+def _say(report: Curation, out: Path) -> None:
     config, kept, given = report["config"], report["kept"], report["input"]
     typer.echo(f"{config}: kept {kept['dialogues']} of {given['dialogues']} dialogues -> {out / config}.jsonl")
     sizes = ", ".join(f"{name} {size['dialogues']}" for name, size in report["splits"].items())
     typer.echo(f"  splits   {sizes}")
     for reason, count in report["dropped"].items():
         typer.echo(f"  dropped  {reason} {count}")
+    for name, size in report["reported"].items():
+        if size["dialogues"]:
+            typer.echo(f"  reported {name}: {size['utterances']} turns in {size['dialogues']} dialogues (kept)")
+    if len(report["generators"]) > 1:
+        written = ", ".join(f"{name} {count}" for name, count in report["generators"].items())
+        typer.echo(f"  models   {len(report['generators'])} wrote this set: {written}")
     for source, row in report["leaks"].items():
         if row["checked"] and (row["exact"] or row["ngram8"] or row["near_duplicate"]):
-            counts = ", ".join(f"{kind} {row[kind]}" for kind in ("exact", "ngram8", "near_duplicate"))
+            counts = f"exact {row['exact']}, ngram8 {row['ngram8']}, near_duplicate {row['near_duplicate']}"
             typer.echo(f"  leaks    {source}: {counts}; dropped {row['dropped']}")
     absent = sorted({source.split("/")[0] for source, row in report["leaks"].items() if not row["checked"]})
     if absent:

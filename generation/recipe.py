@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from erc_synth.generation.curation.reasons import Limits
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import LabelSet, label_set, label_set_names
 
@@ -91,6 +92,7 @@ class _RecipeFile(_Strict):
     turns: _Turns = _Turns()
     sampling: _Sampling = _Sampling()
     splits: _Splits = _Splits()
+    curation: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Recipe:
     closed_cast: bool
     sampling: dict[str, float]
     splits: dict[str, float]
+    curation: Limits
     source: str = field(repr=False)
 
     @property
@@ -141,9 +144,9 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that shapes a dialogue; the number of dialogues and the splits do not."""
+        """Hash of all that shapes a dialogue; the number of dialogues, the splits and curation do not."""
         shape = asdict(self)
-        for key in ("dialogues", "splits", "source"):
+        for key in ("dialogues", "splits", "curation", "source"):
             del shape[key]
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -197,6 +200,7 @@ def recipe_from_text(text: str, where: str) -> Recipe:
         closed_cast=parsed.speakers.closed,
         sampling=parsed.sampling.model_dump(),
         splits=parsed.splits.model_dump(),
+        curation=parsed.curation,
         source=text,
     )  # fmt: skip
 

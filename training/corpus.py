@@ -7,9 +7,7 @@ Not covered: reading files (`loaders.registry`), tokens (`batching`).
 
 from __future__ import annotations
 
-import re
 import sys
-import unicodedata
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.labels import map_labels, maps_that_join
 from erc_synth.loaders.names import benchmark_names, parse_name
 from erc_synth.loaders.schema import Dialogue, LabelSet, label_set_of, to_dialogues
+from erc_synth.loaders.wording import words
 from erc_synth.training.config import RunConfig
 
 LEAK_WORDS = 5  # shorter lines ("Yeah.", "Oh my God!") are shared by everybody
@@ -117,15 +116,9 @@ def _check_labels(corpora: list[Corpus]) -> None:
             )
 
 
-def normalised(text: str) -> str:
-    """Lower-case words without punctuation, for exact leak checks."""
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    return " ".join(re.sub(r"[^\w\s]", "", plain).split())
-
-
 def _lines(dialogues: list[Dialogue]) -> set[str]:
-    lines = {normalised(turn.text) for d in dialogues for turn in d.utterances}
-    return {line for line in lines if len(line.split()) >= LEAK_WORDS}
+    normal = (words(turn.text) for d in dialogues for turn in d.utterances)
+    return {" ".join(line) for line in normal if len(line) >= LEAK_WORDS}
 
 
 def _leaking(found: dict[str, Corpus], stages: list[str], evaluated: list[str]) -> dict[str, dict[str, set[str]]]:
@@ -135,9 +128,7 @@ def _leaking(found: dict[str, Corpus], stages: list[str], evaluated: list[str]) 
         for name in evaluated:
             lines = _lines(found[name].splits.get("test", []))
             result.setdefault(stage, {})[name] = {
-                d.dialogue_id
-                for d in found[stage].splits.get("train", [])
-                if any(normalised(turn.text) in lines for turn in d.utterances)
+                d.dialogue_id for d in found[stage].splits.get("train", []) if not lines.isdisjoint(_lines([d]))
             }
     return result
 

@@ -11,41 +11,21 @@ Not covered: parsing (`parsing`), the meaning of a leak (`leaks`), figures on qu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from tqdm import tqdm
 
 from erc_synth.generation.curation import splitting
+from erc_synth.generation.curation.faults import Asked, example_lines, faults, prompt_grams, reported
 from erc_synth.generation.curation.leaks import SHARED_WORDS, Hit, LeakIndex, LeakTable, leak_table
+from erc_synth.generation.curation.reasons import DEFAULT, REASONS, REPORTED, Limits
+from erc_synth.loaders.contracts import Curation, Size
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import SPLITS, Dialogue
-from erc_synth.loaders.wording import NearIndex, Signature, lines, signature, words
-
-REASONS = {
-    "empty_turn": "a turn without a word or without a speaker",
-    "long_turn": "a turn of more words than allowed",
-    "too_short": "fewer turns than allowed",
-    "too_long": "more turns than allowed",
-    "one_label": "the same emotion in every turn",
-    "repeated_lines": "a line said three times, or more than half of the lines repeated",
-    "copied_example": "a line copied from a few-shot example of the prompt",
-    "language": "written in another language than the recipe's",
-    "cast": "a speaker outside the closed cast of the recipe",
-    "leak": "repeats a dialogue of a benchmark (by default of a test split)",
-    "duplicate": "the same words as an earlier dialogue of this config",
-    "near_duplicate": "nearly the same words as an earlier dialogue of this config",
-    "duplicate_across": "the same or nearly the same words as a dialogue of another config",
-    "surplus": "more than the wanted size",
-}
-COPIED_WORDS = 4
-REPEATED_WORDS = 3
-"""Shorter lines ("Hey!", "Oh no.") are said again and again in real dialogues."""
-LANGUAGE_WORDS = 8
-LANGUAGE_CERTAINTY = 0.9
+from erc_synth.loaders.schema import SPLITS, Dialogue, LabelSet
+from erc_synth.loaders.wording import NearIndex, Signature, lines, signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +37,15 @@ class Options:
         size: Wanted dialogues; ``None`` keeps all.
         level: Trim so that the labels come out even (see `splitting.trim`).
         splits: Ratios of train, validation, test.
-        keep: Reasons that do not drop (`REASONS`).
+        keep: Reasons that do not drop (`REASONS`), besides those of the limits.
         restore: Ids of dialogues that no reason drops.
         drop_leaks: ``test`` drops dialogues that hit a test split, ``any`` those that hit any split.
-        max_words: Most words of a turn (MELD has up to 69, EmoryNLP up to 148).
-        min_turns: Fewest turns.
-        max_turns: Most turns.
+        limits: Thresholds, the recipe's ``[curation]`` table.
         language: ISO 639-1 code; empty leaves the check out.
         cast: Allowed speakers; empty allows all.
+        names: Speakers that the recipe proposes.
+        labels: The recipe's label set, when it is known.
+        prompt: Sentences of the prompt, which no dialogue should repeat.
     """
 
     seed: int = 0
@@ -74,11 +55,12 @@ class Options:
     keep: frozenset[str] = frozenset()
     restore: frozenset[str] = frozenset()
     drop_leaks: str = "test"
-    max_words: int = 100
-    min_turns: int = 2
-    max_turns: int = 40
+    limits: Limits = DEFAULT
     language: str = "en"
     cast: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    labels: LabelSet | None = None
+    prompt: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted(self.keep - REASONS.keys())
@@ -90,13 +72,23 @@ class Options:
             raise ErcSynthError(f"The size {self.size} is not positive.", hint="Leave --size out to keep all.")
         object.__setattr__(self, "splits", splitting.check_ratios(self.splits))
 
+    @property
+    def kept_reasons(self) -> frozenset[str]:
+        """Reasons that do not drop, by the command line or the recipe."""
+        return self.keep | frozenset(self.limits.keep)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``curation.json``."""
         return {
-            **asdict(self),
-            "keep": sorted(self.keep),
-            "restore": sorted(self.restore),
+            "seed": self.seed,
+            "size": self.size,
+            "level": self.level,
             "splits": list(self.splits),
+            "keep": sorted(self.kept_reasons),
+            "restore": sorted(self.restore),
+            "drop_leaks": self.drop_leaks,
+            **self.limits.model_dump(mode="json", exclude={"keep"}),
+            "language": self.language,
             "cast": list(self.cast),
         }
 
@@ -110,28 +102,51 @@ class Dropped:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An earlier dialogue with the same (``duplicate``) or nearly the same (``near_duplicate``) words.
+
+    `split` is where it was placed, when that is known already.
+    """
+
+    kind: str
+    config: str
+    dialogue_id: str
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a dialogue is compared by: all of its words as one text, and its signature."""
+
+    whole: str
+    signed: Signature
+
+    @classmethod
+    def of(cls, turns: Sequence[list[str]]) -> Wording:
+        """The wording of a dialogue given as `lines`."""
+        return cls("\n".join(" ".join(turn) for turn in turns), signature(list(turns)))
+
+
 @dataclass(slots=True)
 class Seen:
-    """Dialogues kept so far, over all configs that are curated together."""
+    """Dialogues kept so far: of one config, or of all configs that are curated together."""
 
-    exact: dict[str, tuple[str, str]] = field(default_factory=dict)  # words -> (config, dialogue id)
+    exact: dict[str, Match] = field(default_factory=dict)  # words -> where they stand
     near: NearIndex = field(default_factory=lambda: NearIndex(threshold=0.7, bands=16))
-    names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    names: dict[str, Match] = field(default_factory=dict)
 
-    def find(self, whole: str, signed: Signature) -> tuple[str, str, str] | None:
-        """(kind, config, dialogue id) of an earlier dialogue with the same or nearly the same words."""
-        if whole in self.exact:
-            return ("duplicate", *self.exact[whole])
-        for key, _ in self.near.find(signed):
-            return ("near_duplicate", *self.names[key])
-        return None
+    def find(self, said: Wording) -> list[Match]:
+        """Every earlier dialogue with the same or nearly the same words, the most alike first."""
+        same = [self.exact[said.whole]] if said.whole in self.exact else []
+        near = [self.names[key] for key, _ in self.near.find(said.signed)]
+        return same + [match for match in near if not same or match.dialogue_id != same[0].dialogue_id]
 
-    def add(self, config: str, dialogue_id: str, whole: str, signed: Signature) -> None:
+    def add(self, config: str, dialogue_id: str, said: Wording, split: str = "") -> None:
         """Remember a kept dialogue."""
-        key = f"{config}/{dialogue_id}"
-        self.exact.setdefault(whole, (config, dialogue_id))
-        self.names[key] = (config, dialogue_id)
-        self.near.add(key, signed)
+        self.exact.setdefault(said.whole, Match("duplicate", config, dialogue_id, split))
+        self.names[f"{config}/{dialogue_id}"] = Match("near_duplicate", config, dialogue_id, split)
+        self.near.add(f"{config}/{dialogue_id}", said.signed)
 
 
 def repeated(dialogues: Sequence[Dialogue]) -> list[bool]:
@@ -143,9 +158,9 @@ def repeated(dialogues: Sequence[Dialogue]) -> list[bool]:
         if sum(map(len, turns)) < SHARED_WORDS:
             again.append(False)
             continue
-        whole, signed = "\n".join(" ".join(turn) for turn in turns), signature(turns)
-        again.append(seen.find(whole, signed) is not None)
-        seen.add("", str(number), whole, signed)
+        said = Wording.of(turns)
+        again.append(bool(seen.find(said)))
+        seen.add("", str(number), said)
     return again
 
 
@@ -159,6 +174,7 @@ class Curated:
         kept: Dialogues in order of split, then id.
         split_of: Dialogue id -> split.
         dropped: Everything left out, with the reason.
+        reported: `REPORTED` -> kept dialogues and turns that show it.
         leaks: See `leaks.leak_table`.
     """
 
@@ -167,33 +183,41 @@ class Curated:
     kept: tuple[Dialogue, ...]
     split_of: dict[str, str]
     dropped: tuple[Dropped, ...]
+    reported: dict[str, Size]
     leaks: LeakTable
     options: Options
 
-    def report(self, recipe: str | None, generator: str | None) -> dict[str, Any]:
+    def report(self, recipe: str | None) -> Curation:
         """The content of ``<config>.curation.json`` (schema_version 1)."""
-        sizes = {name: {"dialogues": 0, "utterances": 0} for name in SPLITS}
+        sizes = {name: _size([d for d in self.kept if self.split_of[d.dialogue_id] == name]) for name in SPLITS}
         labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
         for dialogue in self.kept:
-            name = self.split_of[dialogue.dialogue_id]
-            sizes[name]["dialogues"] += 1
-            sizes[name]["utterances"] += len(dialogue)
-            labels[name].update(turn.emotion for turn in dialogue.utterances if turn.emotion is not None)
+            turns = (turn.emotion for turn in dialogue.utterances if turn.emotion is not None)
+            labels[self.split_of[dialogue.dialogue_id]].update(turns)
         dropped = Counter(drop.reason for drop in self.dropped)
+        generators = Counter(d.generator for d in self.kept if d.generator is not None)
+        known = self.options.labels
         return {
             "schema_version": 1,
             "config": self.config,
             "recipe": recipe,
-            "generator": generator,
+            "generator": ", ".join(sorted(generators)) or None,
+            "generators": dict(sorted(generators.items())),
+            "label_set": {"name": known.name, "labels": list(known.labels)} if known else None,
             "seed": self.options.seed,
-            "input": dict(zip(("dialogues", "utterances"), self.given, strict=True)),
-            "kept": {"dialogues": len(self.kept), "utterances": sum(map(len, self.kept))},
+            "input": {"dialogues": self.given[0], "utterances": self.given[1]},
+            "kept": _size(self.kept),
             "dropped": {reason: dropped[reason] for reason in REASONS if dropped[reason]},
+            "reported": self.reported,
             "splits": sizes,
             "label_counts": {name: dict(sorted(count.items())) for name, count in labels.items()},
             "leaks": self.leaks,
             "options": self.options.to_json(),
         }
+
+
+def _size(dialogues: Sequence[Dialogue]) -> Size:
+    return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues))}
 
 
 def curate(
@@ -212,7 +236,7 @@ def curate(
         dialogues: In any order; the result does not depend on it.
         options: What is wanted.
         leaks: The benchmarks to compare with; ``None`` checks none.
-        seen: Dialogues of other configs; pass one object through all of them.
+        seen: Dialogues of other configs; pass one object through all of them. What is kept here is added.
         examples: Few-shot example utterances.
 
     Raises:
@@ -220,7 +244,7 @@ def curate(
     """
     ordered = sorted(dialogues, key=lambda dialogue: dialogue.dialogue_id)
     _check_ids(config, ordered)
-    judge = _Judge(config, options, leaks, seen or Seen(), _copied(examples))
+    judge = _Judge(config, options, leaks, seen or Seen(), examples)
     passed: list[Dialogue] = []
     dropped: list[Dropped] = []
     for dialogue in tqdm(ordered, desc=config, unit=" dialogues", leave=False, disable=None):
@@ -236,16 +260,30 @@ def curate(
             f"No dialogue of {config} is left after curation ({_counted(dropped)}).",
             hint="Generate more, or keep a reason with --keep REASON.",
         )
-    split_of = splitting.split(kept, options.splits, options.seed, judge.same_split)
+    split_of = splitting.split(kept, options.splits, options.seed, judge.same_split, judge.pinned)
+    judge.remember(split_of)
     kept.sort(key=lambda dialogue: (SPLITS.index(split_of[dialogue.dialogue_id]), dialogue.dialogue_id))
     table = leak_table(judge.leak_hits, leaks.sources if leaks else ())
-    size = (len(ordered), sum(map(len, ordered)))
-    return Curated(config, size, tuple(kept), split_of, tuple(dropped), table, options)
+    said = _reported(kept, judge.asked)
+    return Curated(config, _pair(ordered), tuple(kept), split_of, tuple(dropped), said, table, options)
+
+
+def _pair(dialogues: Sequence[Dialogue]) -> tuple[int, int]:
+    return len(dialogues), sum(map(len, dialogues))
+
+
+def _reported(kept: Iterable[Dialogue], asked: Asked) -> dict[str, Size]:
+    counts: dict[str, Size] = {name: {"dialogues": 0, "utterances": 0} for name in REPORTED}
+    for dialogue in kept:
+        for name, turns in reported(lines(dialogue), asked).items():
+            counts[name]["dialogues"] += turns > 0
+            counts[name]["utterances"] += turns
+    return counts
 
 
 def _trimmed(passed: list[Dialogue], options: Options) -> tuple[list[Dialogue], list[Dialogue]]:
     """Kept and surplus dialogues; restored ones are kept first."""
-    if options.size is None or "surplus" in options.keep:
+    if options.size is None or "surplus" in options.kept_reasons:
         return passed, []
     restored = [dialogue for dialogue in passed if dialogue.dialogue_id in options.restore]
     others = [dialogue for dialogue in passed if dialogue.dialogue_id not in options.restore]
@@ -254,7 +292,11 @@ def _trimmed(passed: list[Dialogue], options: Options) -> tuple[list[Dialogue], 
 
 
 class _Judge:
-    """Finds the first reason to drop a dialogue; remembers those it lets pass."""
+    """Finds the first reason to drop a dialogue; remembers those it lets pass.
+
+    Dialogues of this config are remembered at once, for the other configs only when they were kept (`remember`):
+    what was trimmed here as surplus may be used there.
+    """
 
     def __init__(
         self, config: str, options: Options, leaks: LeakIndex | None, seen: Seen, examples: frozenset[str]
@@ -262,20 +304,31 @@ class _Judge:
         self.config = config
         self.options = options
         self.leaks = leaks
-        self.seen = seen
-        self.examples = examples
+        self.others = seen
+        self.own = Seen()
+        self.passed: dict[str, Wording] = {}
+        self.asked = Asked(
+            options.limits,
+            options.language,
+            options.cast,
+            options.names,
+            options.labels.labels if options.labels else (),
+            example_lines(examples),
+            prompt_grams(options.prompt),
+        )
         self.leak_hits: list[tuple[list[Hit], bool]] = []
         self.same_split: dict[str, str] = {}
+        self.pinned: dict[str, str] = {}
 
     def drop(self, dialogue: Dialogue) -> Dropped | None:
         restored = dialogue.dialogue_id in self.options.restore
-        keep = frozenset(REASONS) if restored else self.options.keep
+        keep = frozenset(REASONS) if restored else self.options.kept_reasons
         turns = lines(dialogue)
-        for reason, detail in _faults(dialogue, turns, self.options, self.examples):
+        for reason, detail in faults(dialogue, turns, self.asked):
             if reason not in keep:
                 return Dropped(dialogue, reason, detail)
-        signed = signature(turns)
-        hits = self.leaks.hits(dialogue, signed) if self.leaks else []
+        said = Wording.of(turns)
+        hits = self.leaks.hits(dialogue, said.signed) if self.leaks else []
         serious = [hit for hit in hits if self.options.drop_leaks == "any" or hit.source.endswith("/test")]
         leaking = bool(serious) and "leak" not in keep
         if hits:
@@ -283,71 +336,37 @@ class _Judge:
         if leaking:
             hit = serious[0]
             return Dropped(dialogue, "leak", f"{hit.kind} of {hit.source} {hit.dialogue_id}")
-        return self._duplicate(dialogue, "\n".join(" ".join(turn) for turn in turns), signed, keep)
+        return self._duplicate(dialogue, said, keep)
 
-    def _duplicate(self, dialogue: Dialogue, whole: str, signed: Signature, keep: frozenset[str]) -> Dropped | None:
-        match = self.seen.find(whole, signed)
-        if match is not None:
-            kind, config, other = match
-            reason = kind if config == self.config else "duplicate_across"
+    def _duplicate(self, dialogue: Dialogue, said: Wording, keep: frozenset[str]) -> Dropped | None:
+        own, others = self.own.find(said), self.others.find(said)
+        for match, reason in (
+            *((match, match.kind) for match in own[:1]),
+            *((match, "duplicate_across") for match in others[:1]),
+        ):
             if reason not in keep:
-                return Dropped(dialogue, reason, f"{kind} of {config} {other}")
-            if config == self.config:
-                self.same_split[dialogue.dialogue_id] = other
-        self.seen.add(self.config, dialogue.dialogue_id, whole, signed)
+                return Dropped(dialogue, reason, f"{match.kind} of {match.config} {match.dialogue_id}")
+        # Copies that are kept go into one split, with everything that either of them is a copy of; a copy of
+        # another config's dialogue into the split of that one: training on both must not show the test lines.
+        for match in own:
+            first, second = self._head(dialogue.dialogue_id), self._head(match.dialogue_id)
+            if first != second:
+                self.same_split[first] = second
+        if others:
+            self.pinned[dialogue.dialogue_id] = others[0].split
+        self.own.add(self.config, dialogue.dialogue_id, said)
+        self.passed[dialogue.dialogue_id] = said
         return None
 
+    def _head(self, dialogue_id: str) -> str:
+        while dialogue_id in self.same_split:
+            dialogue_id = self.same_split[dialogue_id]
+        return dialogue_id
 
-def _faults(
-    dialogue: Dialogue, turns: list[list[str]], options: Options, examples: frozenset[str]
-) -> Iterator[tuple[str, str]]:
-    """Every fault that a dialogue shows by itself, as (reason, detail), in the order of `REASONS`."""
-    for number, (turn, spoken) in enumerate(zip(dialogue.utterances, turns, strict=True)):
-        # "?!" and "..." are lines in real scripts as well: a sign is enough, blanks are not.
-        if not turn.text.strip() or not turn.speaker.strip():
-            yield "empty_turn", f"turn {number}"
-        if len(spoken) > options.max_words:
-            yield "long_turn", f"turn {number} has {len(spoken)} words"
-    if len(dialogue) < options.min_turns:
-        yield "too_short", f"{len(dialogue)} turns"
-    if len(dialogue) > options.max_turns:
-        yield "too_long", f"{len(dialogue)} turns"
-    emotions = {turn.emotion for turn in dialogue.utterances}
-    if len(emotions) == 1 and len(dialogue) > 1:
-        yield "one_label", str(next(iter(emotions)))
-    said = Counter(" ".join(turn) for turn in turns if len(turn) >= REPEATED_WORDS)
-    if said and (max(said.values()) >= 3 or sum(said.values()) > 2 * len(said)):
-        yield "repeated_lines", f"{said.most_common(1)[0][1]} times"
-    for number, spoken in enumerate(turns):
-        if " ".join(spoken) in examples:
-            yield "copied_example", f"turn {number}"
-    if options.language and (other := _other_language(turns, options.language)):
-        yield "language", other
-    strangers = [turn.speaker for turn in dialogue.utterances if turn.speaker not in options.cast]
-    if options.cast and strangers:
-        yield "cast", strangers[0]
-
-
-def _copied(examples: frozenset[str]) -> frozenset[str]:
-    """Example lines long enough to tell a copy from chance."""
-    normal = (words(text) for text in examples)
-    return frozenset(" ".join(line) for line in normal if len(line) >= COPIED_WORDS)
-
-
-def _other_language(turns: list[list[str]], expected: str) -> str:
-    """ISO 639-1 code of another language that the whole dialogue is surely in; empty otherwise."""
-    spoken = " ".join(word for turn in turns for word in turn)
-    if spoken.count(" ") + 1 < LANGUAGE_WORDS:
-        return ""
-    language, certainty = _language_model().classify(spoken)
-    return str(language) if language != expected and certainty >= LANGUAGE_CERTAINTY else ""
-
-
-@cache
-def _language_model() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    def remember(self, split_of: Mapping[str, str]) -> None:
+        """Make the kept dialogues known to the configs that come later."""
+        for dialogue_id, split in split_of.items():
+            self.others.add(self.config, dialogue_id, self.passed[dialogue_id], split)
 
 
 def _check_ids(config: str, ordered: Sequence[Dialogue]) -> None:

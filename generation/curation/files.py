@@ -9,27 +9,31 @@ Not covered: the judgement itself (`curation`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from erc_synth.generation.curation import curate as curation
 from erc_synth.generation.curation.leaks import LeakIndex
+from erc_synth.generation.curation.reasons import Limits
 from erc_synth.generation.curation.splitting import Ratios
+from erc_synth.loaders.contracts import Curation
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_json, write_whole
-from erc_synth.loaders.schema import SPLITS, Dialogue
+from erc_synth.loaders.schema import SPLITS, Dialogue, LabelSet
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What curation needs of a run folder."""
+    """What curation needs of a run folder; `splits` are the recipe's, `limits` its ``[curation]`` table."""
 
     config: str
-    generator: str | None
     language: str
     cast: tuple[str, ...]
+    names: tuple[str, ...]
+    labels: LabelSet
+    prompt: tuple[str, ...]
+    limits: Limits
     splits: Ratios
     adaptive: bool
     dialogues: tuple[Dialogue, ...]
@@ -60,12 +64,19 @@ def read_run(folder: Path) -> Run:
     from erc_synth.generation.runs.folder import accepted_dialogues, recipe_of
 
     recipe = recipe_of(folder)
-    dialogues = tuple(accepted_dialogues(folder))
-    generator = dialogues[0].generator if dialogues else None
-    cast = recipe.format.names if recipe.closed_cast else ()
     train, validation, test = (float(recipe.splits[name]) for name in SPLITS)
-    adaptive = recipe.balanced and recipe.balance == "adaptive"
-    return Run(recipe.name, generator, recipe.language, cast, (train, validation, test), adaptive, dialogues)
+    return Run(
+        config=recipe.name,
+        language=recipe.language,
+        cast=recipe.format.names if recipe.closed_cast else (),
+        names=recipe.format.names,
+        labels=recipe.labels,
+        prompt=tuple(recipe.prompt.values()),
+        limits=recipe.curation,
+        splits=(train, validation, test),
+        adaptive=recipe.balanced and recipe.balance == "adaptive",
+        dialogues=tuple(accepted_dialogues(folder)),
+    )
 
 
 def curate_runs(
@@ -75,7 +86,7 @@ def curate_runs(
     leaks: LeakIndex | None,
     *,
     recipe_splits: bool = False,
-) -> Iterator[tuple[curation.Curated, dict[str, Any]]]:
+) -> Iterator[tuple[curation.Curated, Curation]]:
     """Curate runs one after the other, each compared with those before; files are written as they come.
 
     Args:
@@ -117,16 +128,25 @@ def curate_runs(
 
 def _curate_run(
     folder: Path, options: curation.Options, leaks: LeakIndex | None, seen: curation.Seen, recipe_splits: bool
-) -> tuple[curation.Curated, dict[str, Any]]:
+) -> tuple[curation.Curated, Curation]:
     from erc_synth.generation.prompts import example_texts
 
     run = read_run(folder)
     splits = run.splits if recipe_splits else options.splits
+    given = options.limits.model_dump(exclude_unset=True)  # what the command line says goes before the recipe
     wanted = replace(
-        options, language=options.language and run.language, cast=run.cast, splits=splits, level=run.adaptive
+        options,
+        limits=Limits(**{**run.limits.model_dump(exclude_unset=True), **given}),
+        language=options.language and run.language,
+        cast=run.cast,
+        names=run.names,
+        labels=run.labels,
+        prompt=run.prompt,
+        splits=splits,
+        level=run.adaptive,
     )
     curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts())
-    return curated, curated.report(recipe=run.config, generator=run.generator)
+    return curated, curated.report(recipe=run.config)
 
 
 def _check_recipes(folders: Sequence[Path]) -> None:
@@ -154,7 +174,7 @@ def _summary(failed: Sequence[ErcSynthError], total: int) -> ErcSynthError:
     )
 
 
-def write_curated(curated: curation.Curated, report: dict[str, Any], out: Path) -> None:
+def write_curated(curated: curation.Curated, report: Curation, out: Path) -> None:
     """Write the three files of a config; the dialogues last, as they make the set complete."""
     dropped = ({"reason": drop.reason, "detail": drop.detail, **drop.dialogue.to_json()} for drop in curated.dropped)
     kept = ({**d.to_json(), "split": curated.split_of[d.dialogue_id]} for d in curated.kept)
@@ -164,25 +184,13 @@ def write_curated(curated: curation.Curated, report: dict[str, Any], out: Path) 
 
 
 def read_curated(path: Path) -> dict[str, list[Dialogue]]:
-    """Split -> dialogues of a ``curated/<config>.jsonl``.
-
-    Raises:
-        ErcSynthError: A line is not a curated dialogue.
-    """
+    """Split -> dialogues of a ``curated/<config>.jsonl``; errors as in `loaders.curated.curated_dialogues`."""
     splits: dict[str, list[Dialogue]] = {}
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                record = json.loads(line)
-                splits.setdefault(record["split"], []).append(Dialogue.from_json(record))
-            except (ValueError, KeyError, TypeError) as error:
-                raise ErcSynthError(
-                    f"{path}, line {number} is not a curated dialogue ({type(error).__name__}: {error}).",
-                    hint="Write the file again with erc-synth curate.",
-                ) from error
+    for split, dialogue in curated_dialogues(path):
+        splits.setdefault(split, []).append(dialogue)
     return splits
 
 
-def _json_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _json_lines(records: Iterable[Mapping[str, object]]) -> Iterator[str]:
     for record in records:
         yield json.dumps(record, ensure_ascii=False) + "\n"

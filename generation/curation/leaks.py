@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from erc_synth.loaders.contracts import LeakRow
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.names import find_data_dir, table_benchmarks
 from erc_synth.loaders.schema import SPLITS, Dialogue, to_dialogues
@@ -42,7 +43,7 @@ STOCK_DIALOGUES = 3
 COMMON_SHARE = 0.05
 COMMON_DIALOGUES = 20
 
-LeakTable = dict[str, dict[str, bool | int | float]]
+LeakTable = dict[str, LeakRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +199,21 @@ def leak_table(
     benchmarks = table_benchmarks() if benchmarks is None else benchmarks
     sources = list(dict.fromkeys([*(f"{name}/{split}" for name in benchmarks for split in SPLITS), *checked]))
     searched = set(checked)
-    table: LeakTable = {
-        source: {"checked": source in searched, **dict.fromkeys(KINDS, 0), "dropped": 0} for source in sources
-    }
+    counts: Counter[tuple[str, str]] = Counter()
     for hits, dropped in found:
-        for hit in hits:
-            table[hit.source][hit.kind] += 1
+        counts.update((hit.source, hit.kind) for hit in hits)
         if dropped:
-            for source in {hit.source for hit in hits}:
-                table[source]["dropped"] += 1
-    return table
+            counts.update({(hit.source, "dropped") for hit in hits})
+    return {
+        source: {
+            "checked": source in searched,
+            "exact": counts[source, "exact"],
+            "ngram8": counts[source, "ngram8"],
+            "near_duplicate": counts[source, "near_duplicate"],
+            "dropped": counts[source, "dropped"],
+        }
+        for source in sources
+    }
 
 
 def check_set(

@@ -11,11 +11,16 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS, Dialogue
+from erc_synth.loaders.seeds import numpy_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Ratios = tuple[float, float, float]
 
@@ -76,17 +81,25 @@ def _levelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> set[int]:
     """Positions of `size` dialogues whose labels are even: drops, step by step, those that raise entropy most."""
     names = sorted({turn.emotion for d in dialogues for turn in d.utterances if turn.emotion is not None})
     counts = np.array([[sum(u.emotion == name for u in d.utterances) for name in names] for d in dialogues])
-    alive = np.random.default_rng([seed, 4]).permutation(len(dialogues))  # the seed breaks ties
+    alive = np.random.default_rng([numpy_seed(seed), 4]).permutation(len(dialogues))  # the seed breaks ties
     while (surplus := len(alive) - size) > 0:
         left = counts[alive].sum(0) - counts[alive]
-        shares = left / np.maximum(left.sum(1, keepdims=True), 1)
-        entropies = -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=1)
-        alive = alive[np.argsort(entropies, kind="stable")[: -max(1, surplus // 100)]]
+        alive = alive[np.argsort(entropies(left), kind="stable")[: -max(1, surplus // 100)]]
     return set(alive.tolist())
 
 
+def entropies(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Entropy in nats of each row of counts ``[..., labels]``; 0 for a row of zeros."""
+    shares = counts / np.maximum(counts.sum(-1, keepdims=True), 1)
+    return np.asarray(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=-1), dtype=np.float64)
+
+
 def split(
-    dialogues: Sequence[Dialogue], ratios: Ratios, seed: int, same_split: Mapping[str, str] | None = None
+    dialogues: Sequence[Dialogue],
+    ratios: Ratios,
+    seed: int,
+    same_split: Mapping[str, str] | None = None,
+    pinned: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Dialogue id -> split, stratified by utterance labels (after Sechidis et al. 2011, by dialogue).
 
@@ -97,7 +110,8 @@ def split(
         dialogues: Any order; the result does not depend on it.
         ratios: See `check_ratios`.
         seed: Breaks ties.
-        same_split: Dialogue id -> id of a dialogue it must stay with (kept duplicates).
+        same_split: Dialogue id -> id of a dialogue it must stay with (kept duplicates), chains allowed.
+        pinned: Dialogue id -> the split it must go to, with all that stay with it.
     """
     groups = _groups(dialogues, same_split or {})
     labels = [Counter(u.emotion for d in group for u in d.utterances) for group in groups]
@@ -109,17 +123,30 @@ def split(
     room = quotas(len(dialogues), ratios)
     target = {name: dict(wanted) for name, wanted in need.items()}
     quota = dict(room)
+
+    def pull(number: int, name: str) -> float:
+        return _pull(labels[number], total, need[name], target[name]) + room[name] / max(quota[name], 1)
+
+    fixed = _fixed(groups, pinned or {})
     placed: dict[int, str] = {}
-    for number in order:
+    for number in sorted(order, key=lambda number: number not in fixed):
         open_splits = [name for name in SPLITS if room[name] > 0] or ["train"]
-        name = max(open_splits, key=lambda name: _pull(labels[number], total, need[name], target[name])
-                   + room[name] / max(quota[name], 1))  # fmt: skip
+        name = fixed.get(number) or max(open_splits, key=lambda name: pull(number, name))
         placed[number] = name
         room[name] -= len(groups[number])
         for label, count in labels[number].items():
             need[name][label] -= count
     _fill_empty(placed, [len(group) for group in groups])
     return {d.dialogue_id: placed[number] for number, group in enumerate(groups) for d in group}
+
+
+def _fixed(groups: Sequence[Sequence[Dialogue]], pinned: Mapping[str, str]) -> dict[int, str]:
+    """Number of a group -> the split of its first pinned dialogue."""
+    found = ((n, pinned[d.dialogue_id]) for n, group in enumerate(groups) for d in group if d.dialogue_id in pinned)
+    first: dict[int, str] = {}
+    for number, name in found:
+        first.setdefault(number, name)
+    return first
 
 
 def _named(ratios: Ratios) -> list[tuple[str, float]]:
@@ -152,10 +179,8 @@ def quotas(count: int, ratios: Ratios) -> dict[str, int]:
 
 
 def _groups(dialogues: Sequence[Dialogue], same_split: Mapping[str, str]) -> list[list[Dialogue]]:
-    present = {dialogue.dialogue_id for dialogue in dialogues}
-
-    def head(dialogue_id: str) -> str:
-        while same_split.get(dialogue_id) in present:
+    def head(dialogue_id: str) -> str:  # it may have been trimmed: what hangs on it still hangs together
+        while dialogue_id in same_split:
             dialogue_id = same_split[dialogue_id]
         return dialogue_id
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from erc_synth.generation.curation.splitting import entropies
 from erc_synth.generation.quality.diversity import Estimate, interval
 from erc_synth.generation.quality.labels import one_thread
 from erc_synth.loaders.errors import ErcSynthError
@@ -83,9 +84,7 @@ def transition_counts(dialogues: Sequence[Dialogue], name: Name = str) -> Counte
 
 def entropy(counts: Counter[str], classes: int) -> float:
     """Entropy of counts divided by that of `classes` equal ones: 1 is balanced, 0 is a single label."""
-    shares = np.array([count for count in counts.values() if count], dtype=float)
-    shares /= shares.sum() or 1.0
-    return float(-(shares * np.log(shares)).sum() / np.log(classes)) if classes > 1 else 1.0
+    return float(entropies(np.array(list(counts.values()) or [0])) / np.log(classes)) if classes > 1 else 1.0
 
 
 def divergence(first: Counter[str], second: Counter[str]) -> float:

@@ -17,7 +17,7 @@ from fakes.runs import write_run
 
 NATURAL, BALANCED = "meld_natural", "meld_balanced"
 REPORT_KEYS = {"schema_version", "config", "recipe", "generator", "seed", "input", "kept", "dropped", "splits",
-               "label_counts", "leaks", "options"}  # fmt: skip
+               "label_counts", "leaks", "options", "generators", "label_set", "reported"}  # fmt: skip
 
 
 @pytest.fixture

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from erc_synth.generation.curation.curate import REASONS, Options, Seen, curate
+from erc_synth.generation.curation.curate import Options, Seen, curate
 from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits
+from erc_synth.generation.curation.reasons import REASONS
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import Dialogue, Utterance
+from erc_synth.loaders.schema import Dialogue, Utterance, label_set
+from fakes.bad_lines import LINES
 from fakes.dialogues import invented, invented_dialogue, with_texts
 
 GOOD = invented(12)
+PROMPT = "Write a natural dialogue between some of the characters of the series."
 EXAMPLE = "The landlord just said we can keep the cat."
 
 
@@ -25,6 +28,9 @@ def bad(reason: str) -> Dialogue:
     base = invented_dialogue(777, name="bad")
     said = texts(base)
     made = {
+        **{why: with_texts(base, [*said, lines[0]]) for why, lines in LINES.items()},
+        "one_speaker": replace(base, utterances=tuple(replace(u, speaker="Ada") for u in base.utterances)),
+        "prompt_echo": with_texts(base, [*said, PROMPT]),
         "empty_turn": with_texts(base, [said[0], "  ", *said[2:]]),
         "long_turn": with_texts(base, [*said, " ".join(f"word{n}" for n in range(101))]),
         "too_short": with_texts(base, said[:1]),
@@ -41,8 +47,8 @@ def bad(reason: str) -> Dialogue:
 
 
 def reasons(*more: Dialogue, **options) -> Counter[str]:
-    curated = curate("c", [*GOOD, *more], Options(cast=("Ada", "Bruno", "Clara"), **options),
-                     examples=frozenset({EXAMPLE}))  # fmt: skip
+    wanted = Options(cast=("Ada", "Bruno", "Clara"), labels=label_set("meld"), prompt=(PROMPT,), **options)
+    curated = curate("c", [*GOOD, *more], wanted, examples=frozenset({EXAMPLE}))
     return Counter(drop.reason for drop in curated.dropped)
 
 
@@ -50,13 +56,16 @@ def test_good_dialogues_pass():
     assert reasons() == {}
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS.keys() - {"leak", "duplicate_across", "surplus"}))
+ALONE = REASONS.keys() - {"leak", "duplicate_across", "surplus", "role_speaker"}  # USER is outside the cast as well
+
+
+@pytest.mark.parametrize("reason", sorted(ALONE))
 def test_each_fault_is_named_and_can_be_undone(reason):
     assert reasons(bad(reason)) == {reason: 1}
     assert reasons(bad(reason), keep=frozenset({reason})) == {}
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS.keys() - {"leak", "duplicate_across", "surplus"}))
+@pytest.mark.parametrize("reason", sorted(ALONE))
 def test_one_dialogue_is_restored_by_its_id(reason):
     wrong, other = bad(reason), replace(bad("too_short"), dialogue_id="other")
     assert reasons(wrong, other, restore=frozenset({wrong.dialogue_id})) == {"too_short": 1}
@@ -72,7 +81,7 @@ def test_a_restored_dialogue_is_never_surplus():
 
 def test_nothing_is_lost_and_counts_add_up():
     curated = curate("c", [*GOOD, bad("too_short"), bad("duplicate")], Options(size=8))
-    report = curated.report(recipe="r", generator="g")
+    report = curated.report(recipe="r")
     assert report["input"]["dialogues"] == report["kept"]["dialogues"] + sum(report["dropped"].values()) == 14
     assert report["dropped"] == {"too_short": 1, "duplicate": 1, "surplus": 4}
     split_sizes = [size["utterances"] for size in report["splits"].values()]
@@ -139,9 +148,9 @@ def test_bad_options_are_refused(options, message):
 
 @pytest.mark.benchmark_data
 def test_real_dialogues_are_rarely_called_broken(benchmark_data: Path):
-    """Real scripts are the oracle of the rules: beyond one-turn and one-label dialogues few may fall."""
+    """Real scripts are the oracle of the rules: beyond one-turn, one-speaker and one-label dialogues few may fall."""
     for name in ("meld", "emorynlp"):
         real = [d for dialogues in benchmark_splits(benchmark_data, (name,)).values() for d in dialogues]
-        dropped = curate(name, real, Options()).report(None, None)["dropped"]
-        broken = sum(n for reason, n in dropped.items() if reason not in ("too_short", "one_label"))
+        dropped = curate(name, real, Options()).report(None)["dropped"]
+        broken = sum(n for reason, n in dropped.items() if reason not in ("too_short", "one_speaker", "one_label"))
         assert broken / len(real) < 0.02

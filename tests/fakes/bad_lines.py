@@ -1,0 +1,60 @@
+# ruff: noqa: E501
+"""Lines that no person says, by the reason that drops them, and lines that look alike and are innocent."""
+
+LINES = {
+    "refusal": [
+        "As an AI language model, I do not have feelings.", "As an AI, I can't answer that.",
+        "I'm sorry, but I can't assist with that request.", "I’m sorry, but I cannot fulfill this request.",
+        "I cannot create explicit content.", "I am an AI and have no umbrella.", "That is against my programming guidelines.",
+        "As a large language model trained by OpenAI, I lack opinions.", "I'm just an AI, but I hope you find it.",
+    ],
+    "template_token": [
+        "Then call them.</s>", "<|im_start|>user", "[INST] Go on [/INST]", "Then call them. <|endoftext|>",
+        "### Response: they are open", "<<SYS>> be kind", "<start_of_turn>model", "Fine. USER: and now?",
+        "Assistant: Sure, go on.", "<｜end▁of▁sentence｜> yes", "<think> they are open",
+    ],
+    "commentary": [
+        "Here is another dialogue between the two friends:", "End of dialogue.", "(End of scene)",
+        "Note: the labels follow the list above.", "Let me know if you would like any changes!",
+        "This dialogue shows how sadness turns into joy.", "Here's a short natural conversation for you:",
+    ],
+    "placeholder": ["My name is [Name], hello.", "I live in [insert city here].", "Hello {name}, welcome!",
+                    "Lorem ipsum dolor sit amet.", "It was ____ who said so.", "Call [Your Name] at once."],
+    "url": ["Look at https://shop.example/umbrellas today.", "Go to www.lost-property.org please.",
+            "It is on umbrellas.com for ten.", "Read it at example.co.uk/lost/found now."],
+    "personal_data": [
+        "Write to ada.bruno@example.com tonight.", "My number is +49 170 5550123, call me.", "Call 212-555-0147 after six.",
+        "Call (212) 555-0147 after six.", "My card is 4111 1111 1111 1111, take it.",
+        "Pay it to DE89 3704 0044 0532 0130 00 today.", "My social is 078-05-1120, remember.",
+        "The server is 192.168.10.24 in the cellar.", "Mein Handy ist 0170 5550123 heute.",
+    ],
+    "html": ["<b>Then call</b> them at once.", "Then call them<br/>at once.", "Tom &amp; Ada are here, call.",
+             '<a href="x">here</a> it is', "<p>Hello there</p>"],
+    "markdown": ["**Then** call them at once.", "# The lost umbrella", "See [the office](office.html) for it.",
+                 "* buy a new one", "| Ada | joy |", "---", "~~no~~ yes, call them"],
+    "code": ['{"speaker": "Ada", "text": "Hello"}', "```python", "print(umbrella)", "def find(umbrella):"],
+    "broken_text": ["Then call the o\ufffdfice.", "Then call\x07 them.", "Itâ€™s open until six.", "\u202eneht llac",
+                    "Then call them.\\nYes."],
+    "label_in_text": ["Then call them. (joy)", "[sadness] Then call them.", "Then call them. Number: 3",
+                      "Emotion: joy"],
+    "word_loop": ["no " * 20, "I am so very very " + "very " * 15 + "sad.", "I love you. " * 12,
+                  "call the office again and " * 11],
+    "letter_loop": ["N" + "o" * 30 + "!", "ha" * 20, "Stop" + "!" * 40, "xyz" * 15],
+    "foreign_line": ["Das ist doch wirklich nicht dein Ernst, oder?", "你真的把雨伞忘在电车上了吗？", "Где мой зонт?",
+                     "Je ne sais pas ce que tu veux dire.", "傘を忘れました。"],
+}  # fmt: skip
+INNOCENT = [
+    "I'm sorry, I can't.", "As an actor, I have no choice.", "I cannot help you with your homework.",
+    "I saw a film about artificial intelligence.", "My sister is an AI researcher, you know.", "I am a model in Paris.",
+    "I can't write with this pen.", "That is the end of the conversation!", "Here's the script for your audition.",
+    "Let me know if you need anything.", "Take a note: we are late.", "I love it <3", "If a < b then b > a, right?",
+    "Well, 5*3 is fifteen.", "*sighs* I know.", "You are my #1 fan.", "He said (joyfully) that he would come.",
+    "It costs 1,000,000 dollars or 10-20 more.", "We met on 12/24/1999 at 10:30.", "Dial 911!", "It is www as in the web.",
+    "My account number is 7143457.", "Nooooooooo!", "No, no, no, no, no, no!", "Hahahahaha, you got me.",
+    "Blah blah blah blah, who cares?", "She has a certain je ne sais quoi.", "Schadenfreude is what it is.",
+    "Bonjour! I mean, hello.", "你好 means hello, you know that.", "I feel joy (and sadness) all day.",
+    "What number: three or four?", "Oh my God! Oh my God! Oh my God!", "Wait... what?!", "Mmm-hmm.", "e.g. this one.",
+    "I was going to tell you.In the end I did not.", "The score was 3-2-1.", "A&B is a good shop.", "Room 101, floor 3.",
+    "I paid with my card ending in 1111.", "R2-D2 and C-3PO are robots.", "This is a dialogue between equals.",
+    "Oh 👩‍🚀, that is a nice emoji ❤️!", "Café, naïve, Zoë: all of it is English.",
+]  # fmt: skip
