@@ -8,9 +8,13 @@ The schemas in `docs/contracts` are made from these types (`schema_of`); keys ma
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic reads the one of `typing` from Python 3.12 on only
+)
 
-from typing_extensions import NotRequired, TypedDict  # pydantic reads the one of `typing` from Python 3.12 on only
+from typing_extensions import TypedDict
 
 
 class Size(TypedDict):

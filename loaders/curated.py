@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict  # pydantic reads the one of `typing` from Python 3.12 on only
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import json_lines

@@ -32,10 +32,61 @@ _BROKEN = re.compile(
     "|â€[™œ\x9d˜“”¦]|Ã[©¨¤¶¼Ÿ±³¡ª§]|\\\\[nt](?![a-z])|\\\\u[0-9a-fA-F]{4}"
 )
 _ROLES = frozenset(
-    "user|human|ai|a.i.|bot|chatbot|chat bot|chatgpt|gpt|model|language model|system|instruction|response|input|output|"
-    "ai assistant|virtual assistant|narrator|moderator|prompt|speaker|utterance|number|emotion|label|note|title|scene|"
-    "setting|dialogue|conversation|unknown|name|none|n/a|benutzer|nutzer|erzähler|erzählerin|narrateur|narratrice|"
-    "usuario|narrador|narratore|旁白|用户|助手|系统|模型|ナレーター|ユーザー|アシスタント".split("|")
+    [
+        "user",
+        "human",
+        "ai",
+        "a.i.",
+        "bot",
+        "chatbot",
+        "chat bot",
+        "chatgpt",
+        "gpt",
+        "model",
+        "language model",
+        "system",
+        "instruction",
+        "response",
+        "input",
+        "output",
+        "ai assistant",
+        "virtual assistant",
+        "narrator",
+        "moderator",
+        "prompt",
+        "speaker",
+        "utterance",
+        "number",
+        "emotion",
+        "label",
+        "note",
+        "title",
+        "scene",
+        "setting",
+        "dialogue",
+        "conversation",
+        "unknown",
+        "name",
+        "none",
+        "n/a",
+        "benutzer",
+        "nutzer",
+        "erzähler",
+        "erzählerin",
+        "narrateur",
+        "narratrice",
+        "usuario",
+        "narrador",
+        "narratore",
+        "旁白",
+        "用户",
+        "助手",
+        "系统",
+        "模型",
+        "ナレーター",
+        "ユーザー",
+        "アシスタント",
+    ]
 )
 _NUMBERED = re.compile(
     r"(?:speaker|person|character|voice|participant|user|sprecher|personne|locuteur|说话人|人物|角色)"

@@ -183,14 +183,6 @@ def write_curated(curated: curation.Curated, report: Curation, out: Path) -> Non
     write_whole(out / f"{curated.config}.jsonl", _json_lines(kept))
 
 
-def read_curated(path: Path) -> dict[str, list[Dialogue]]:
-    """Split -> dialogues of a ``curated/<config>.jsonl``; errors as in `loaders.curated.curated_dialogues`."""
-    splits: dict[str, list[Dialogue]] = {}
-    for split, dialogue in curated_dialogues(path):
-        splits.setdefault(split, []).append(dialogue)
-    return splits
-
-
 def _json_lines(records: Iterable[Mapping[str, object]]) -> Iterator[str]:
     for record in records:
         yield json.dumps(record, ensure_ascii=False) + "\n"

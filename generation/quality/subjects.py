@@ -6,12 +6,15 @@ Input: a name as typed by the user. Output: `quality.Subject`. Not covered: meas
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from erc_synth.generation.curation.files import read_curated
 from erc_synth.generation.quality.measure import Subject
+from erc_synth.generation.recipe import load_recipe
 from erc_synth.loaders import registry
+from erc_synth.loaders.curated import read_curated
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.files import read_json
 from erc_synth.loaders.names import benchmark_names, find_data_dir, table_benchmarks
 from erc_synth.loaders.schema import (
     Dialogue,
@@ -68,10 +71,22 @@ def _loaded(name: str, data_dir: Path | None, curated: Path) -> Subject:
 
 
 def _labels_of(path: Path, splits: Mapping[str, Sequence[Dialogue]]) -> LabelSet:
-    """The label set of a curated file: the known one that has all its labels, as the config is named."""
-    used = {u.emotion for ds in splits.values() for d in ds for u in d.utterances if u.emotion is not None}
-    fitting = [label_set(name) for name in label_set_names() if used <= set(label_set(name).labels)]
-    named = [labels for labels in fitting if path.stem.startswith(labels.name)]
-    if named or fitting:
-        return (named or fitting)[0]
-    return LabelSet("custom", tuple(sorted(used)))
+    """The label set of a curated file: what `curation.json` says, else that of its recipe, else the labels used.
+
+    A known set is taken only when all of it is meant: {anger, joy, neutral} are not MELD's seven.
+    """
+    said = read_json(path.with_name(f"{path.stem}.curation.json"), optional=True).get("label_set")
+    if said:
+        return _known(LabelSet(str(said["name"]), tuple(said["labels"])))
+    dialogues = [dialogue for ds in splits.values() for dialogue in ds]
+    with suppress(ErcSynthError):  # a recipe of the user's own that is not here
+        return load_recipe(next((d.recipe for d in dialogues if d.recipe), "")).labels
+    used = sorted({u.emotion for d in dialogues for u in d.utterances if u.emotion is not None})
+    return _known(LabelSet("custom", tuple(used)))
+
+
+def _known(labels: LabelSet) -> LabelSet:
+    """The shipped set with exactly these labels, which knows their sentiments; else as given."""
+    same = (name for name in label_set_names() if label_set(name).labels == labels.labels)
+    found = next(same, None)
+    return labels if found is None else label_set(found)

@@ -87,7 +87,8 @@ def test_a_whole_dialogue_in_chinese():
 @pytest.mark.parametrize(
     ("language", "texts"),
     [("zh", (  # the same talk in each
-             "你把雨伞忘在电车上了吗？", "是的，我打电话给失物招领处了。", "他们有没有找到它？", "没有，我们一起去看看吧。")),
+             "你把雨伞忘在电车上了吗？", "是的，我打电话给失物招领处了。",
+             "他们有没有找到它？", "没有，我们一起去看看吧。")),
      ("de", ("Ich habe schon wieder meinen Schirm vergessen.", "Dann ruf doch beim Fundbüro an.",
              "Das habe ich, aber da hebt keiner ab.", "Lass uns nach dem Essen hingehen.")),
      ("th", ("สวัสดีครับ วันนี้เป็นอย่างไรบ้าง", "ฉันลืมร่มไว้บนรถราง", "โทรไปที่สำนักงานสิ", "ไปด้วยกันเถอะ"))],

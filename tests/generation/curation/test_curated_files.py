@@ -6,9 +6,10 @@ import json
 import pytest
 
 from erc_synth.generation.curation.curate import Options
-from erc_synth.generation.curation.files import curate_runs, read_curated, run_folders
+from erc_synth.generation.curation.files import curate_runs, run_folders
 from erc_synth.generation.curation.leaks import LeakIndex
 from erc_synth.generation.quality.subjects import find_subject
+from erc_synth.loaders.curated import read_curated
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_whole
 from erc_synth.loaders.schema import SPLITS
@@ -119,13 +120,6 @@ def test_a_single_empty_config_is_bad_input(tmp_path):
     with pytest.raises(ErcSynthError, match="is left after curation") as caught:
         curated(tmp_path / "runs", tmp_path / "c")
     assert caught.value.exit_code == 2
-
-
-def test_a_broken_line_is_named(tmp_path):
-    path = tmp_path / "x.jsonl"
-    path.write_text('{"dialogue_id": "a", "utterances": []}\n')
-    with pytest.raises(ErcSynthError, match="line 1 is not a curated dialogue"):
-        read_curated(path)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

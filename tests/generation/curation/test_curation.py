@@ -154,3 +154,51 @@ def test_real_dialogues_are_rarely_called_broken(benchmark_data: Path):
         dropped = curate(name, real, Options()).report(None)["dropped"]
         broken = sum(n for reason, n in dropped.items() if reason not in ("too_short", "one_speaker", "one_label"))
         assert broken / len(real) < 0.02
+
+
+def three_copies(of: Dialogue) -> list[Dialogue]:
+    return [replace(of, dialogue_id=f"{of.dialogue_id}-copy{n}") for n in range(3)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_kept_copies_of_another_config_stay_in_one_split_and_in_its(seed):
+    """Copies kept by --keep duplicate_across: train lines must not stand in a test split, here or there."""
+    seen = Seen()
+    first = curate("first", GOOD, Options(seed=seed), seen=seen)
+    copies = [copy for d in GOOD[:4] for copy in three_copies(d)]
+    options = Options(seed=seed, keep=frozenset({"duplicate", "duplicate_across"}))
+    second = curate("second", [*copies, *invented(20, start=100)], options, seen=seen)
+    for copy in copies:
+        assert second.split_of[copy.dialogue_id] == first.split_of[copy.dialogue_id.removesuffix(copy.dialogue_id[-6:])]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_near_copies_of_two_dialogues_join_them(seed):
+    """c is near a and near b, which are not near each other: all three go into one split."""
+    words = [f"word{n} of the story" for n in range(30)]
+    a, b, c = (with_texts(GOOD[0], lines, name) for lines, name in
+               ((words[:24], "a"), (words[6:], "b"), (words[3:27], "c")))  # fmt: skip
+    keep = frozenset({"near_duplicate", "foreign_line", "language"})
+    placed = curate("c", [a, b, c, *invented(20, start=100)], Options(seed=seed, keep=keep)).split_of
+    assert placed["a"] == placed["b"] == placed["c"]
+
+
+def test_what_was_trimmed_from_one_config_is_free_for_another():
+    seen = Seen()
+    first = curate("first", GOOD, Options(size=4), seen=seen)
+    lost = [drop.dialogue for drop in first.dropped if drop.reason == "surplus"]
+    again = [replace(dialogue, dialogue_id=f"again-{n}") for n, dialogue in enumerate(lost)]
+    assert curate("second", again, Options(), seen=seen).dropped == ()
+
+
+def test_two_models_in_one_run_are_named():
+    other = [replace(d, generator="other/model") for d in invented(3, start=100)]
+    report = curate("c", [*GOOD, *other], Options()).report("r")
+    assert report["generators"] == {"g": 12, "other/model": 3}
+    assert report["generator"] == "g, other/model"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**64, 0])
+def test_any_whole_number_is_a_seed(seed):
+    one, two = (curate("c", GOOD, Options(seed=seed, size=5, level=True)) for _ in range(2))
+    assert one.split_of == two.split_of
