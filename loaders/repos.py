@@ -44,15 +44,14 @@ def load_repo(name: str, config: str | None, revision: str | None, how: How) -> 
         ErcSynthError: Not found, not readable, several configs and none named, another revision than the one asked
             for, or rows that do not fit the schema.
     """
+    from datasets.exceptions import FileNotFoundDatasetsError
+
     folder = Path(name).expanduser()
     local = folder.is_dir()
     if local and revision is not None:
         raise ErcSynthError(f"{name} is a folder and has no revisions.", hint="Leave the revision out.")
     try:
-        if local:
-            builder = _folder_builder(folder, config, how)
-        else:
-            builder = _hub_builder(name, config, revision, how)
+        builder = _folder_builder(folder, config, how) if local else _hub_builder(name, config, revision, how)
         _check_choice(name, config, builder)
         if local:
             _check_files(builder)
@@ -60,6 +59,9 @@ def load_repo(name: str, config: str | None, revision: str | None, how: How) -> 
     except ErcSynthError:
         raise
     except Exception as error:  # a repo may be broken in any way: datasets, YAML, Arrow and Hub errors of all types
+        if local and isinstance(error, FileNotFoundDatasetsError):
+            hint = "A repo folder holds README.md and, for each config, Parquet files."
+            raise ErcSynthError(f"The folder {name} lacks the data files that its card names.", hint=hint) from error
         raise ErcSynthError(
             f"{name} could not be loaded: {first_line(error)}",
             hint="Check the name, the config, the files, the network and (for a gated repo) the login.",
@@ -242,6 +244,8 @@ def _check_columns(where: str, rows: Dataset) -> None:
     for column in TEXT_COLUMNS:
         if getattr(rows.features[column], "dtype", "") not in ("string", "large_string"):
             raise ErcSynthError(f"{where}: {column} is no text column.", hint=REBUILD)
+    if not str(getattr(rows.features["utterance_id"], "dtype", "")).startswith(("int", "uint")):
+        raise ErcSynthError(f"{where}: utterance_id is no whole number.", hint=REBUILD)
 
 
 def _check_table(where: str, table: pa.Table, classes: int) -> None:

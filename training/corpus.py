@@ -84,7 +84,7 @@ def _load(name: str, config: RunConfig) -> Corpus:
         name,
         data_dir=options.data_dir,
         variant=options.variant if name in benchmark_names() else None,
-        revision=options.revision,
+        revision=options.revision if name not in benchmark_names() else None,
     )
     dialogues, prints = {}, {}
     labels: LabelSet | None = None
