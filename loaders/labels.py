@@ -131,23 +131,30 @@ def label_map_names() -> tuple[str, ...]:
     return tuple(_file()["maps"])
 
 
+def map_named(map_name: str) -> Mapping[str, Any]:
+    """The entry of a label map.
+
+    Raises:
+        ErcSynthError: No such map.
+    """
+    maps = _file()["maps"]
+    if map_name not in maps:
+        raise ErcSynthError(f"Unknown label map {map_name!r}.", hint=f"Known: {', '.join(maps)}.")
+    entry: Mapping[str, Any] = maps[map_name]
+    return entry
+
+
 def label_map(map_name: str, labels: LabelSet) -> tuple[LabelSet, dict[str, str]]:
     """Common label set and source label -> common label of a named map, for one label set.
 
     Raises:
         ErcSynthError: Unknown map, or a label set that it does not cover.
     """
-    try:
-        entry = _file()["maps"][map_name]
-    except KeyError:
-        raise ErcSynthError(
-            f"Unknown label map {map_name!r}.", hint=f"Known: {', '.join(label_map_names())}."
-        ) from None
+    entry = map_named(map_name)
     pairs = dict(labels.sentiment) if map_name == "sentiment3" else entry.get(labels.name)
     if not pairs:
         raise ErcSynthError(
-            f"The label map {map_name!r} does not cover {labels.name!r}.",
-            hint="Add it to loaders/labels.toml.",
+            f"The label map {map_name!r} does not cover {labels.name!r}.", hint="Add it to loaders/labels.toml."
         )
     return LabelSet(map_name, tuple(entry["labels"])), pairs
 
