@@ -5,6 +5,9 @@ Output: a table on standard output and a JSON file. Not covered: the measures (`
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from erc_synth.generation.quality.labels import Annotator
     from erc_synth.generation.quality.measure import Subject
 
 
@@ -31,9 +35,12 @@ app = typer.Typer(
     help="Measure a data set: `quality DATASET`. Print a blind sheet for people, score it.",
 )
 
-DATASET = typer.Argument(help="A curated config, its .jsonl file, a benchmark, or a repo (folder or Hub id).")
+DATASET = typer.Argument(
+    help="meld, org/repo:config, ./folder:config as in every verb; or a curated config, or its .jsonl file."
+)
 CURATED = typer.Option(help="Folder with curated files.")
 DATA_DIR = typer.Option(help="Folder with meld/, emorynlp/, iemocap/.")
+JSON = typer.Option("--json", help="Print one JSON object and nothing else.")
 
 
 @app.command("measure")
@@ -48,16 +55,23 @@ def measure(
     data_dir: Annotated[Path | None, DATA_DIR] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
     encoder: Annotated[bool, typer.Option(help="Use the sentence encoder (meaning, label check).")] = True,
+    annotator: Annotated[
+        list[str] | None,
+        typer.Option(help="A trained classifier (folder or Hub id) to check labels with (repeatable)."),
+    ] = None,
+    mauve: Annotated[bool, typer.Option("--mauve", help="MAUVE as well; needs the extra mauve.")] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Measure a data set: diversity, likeness to real data, labels, leaks."""
     from erc_synth.generation.curation.leaks import benchmark_splits
     from erc_synth.generation.quality.likeness import sentence_encoder
-    from erc_synth.generation.quality.measure import measure_quality
+    from erc_synth.generation.quality.measure import Extras, measure_quality
     from erc_synth.generation.quality.subjects import default_reference, find_subject
     from erc_synth.generation.quality.table import table
     from erc_synth.loaders.files import write_json
 
     subject = find_subject(dataset, curated, data_dir, split)
+    path = _writable(out or _out_of(subject, curated, split))
     reference = _reference(against, subject, curated, data_dir) if against else default_reference(subject, data_dir)
     content = measure_quality(
         subject,
@@ -65,12 +79,35 @@ def measure(
         benchmarks=benchmark_splits(data_dir),
         encode=sentence_encoder() if encoder else None,
         seed=seed,
-        say=lambda step: typer.echo(f"measuring {step} ...", err=True),
+        extras=Extras(_annotators(annotator or ()), mauve, lambda step: typer.echo(f"measuring {step} ...", err=True)),
     )
-    typer.echo(table(content))
-    path = out or (curated / f"{subject.name}.quality.json" if subject.curated else Path("quality.json"))
     write_json(path, content)
-    typer.echo(f"\nwritten: {path}")
+    typer.echo(json.dumps(content, ensure_ascii=False) if as_json else f"{table(content)}\n\nwritten: {path}")
+
+
+def _out_of(subject: Subject, curated: Path, split: str | None) -> Path:
+    """Where figures go; those of one split never take the place of the whole set's."""
+    part = f".{split}" if split else ""
+    return curated / f"{subject.name}{part}.quality.json" if subject.curated else Path(f"quality{part}.json")
+
+
+def _writable(path: Path) -> Path:
+    """The path, when a file can be written there; found out before minutes of measuring."""
+    from erc_synth.loaders.errors import ErcSynthError
+
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
+        raise ErcSynthError(f"{path} cannot be written.", hint="Give --out a file in a folder of yours.")
+    return path
+
+
+def _annotators(names: Sequence[str]) -> tuple[Annotator, ...]:
+    """Trained classifiers by name; torch is loaded only when there is one."""
+    if not names:
+        return ()
+    from erc_synth.training.predict import load_classifier
+
+    return tuple(load_classifier(name) for name in names)
 
 
 def _reference(against: str, subject: Subject, curated: Path, data_dir: Path | None) -> Subject | None:
@@ -105,21 +142,34 @@ def score_sheet(
     answers: Annotated[list[Path], typer.Argument(help="Filled sheets (CSV), one per reader.")],
     key: Annotated[Path, typer.Option(help="The key of the sheet.")] = Path("sheet.key.json"),
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Compare filled sheets with the generated labels and with each other."""
-    from erc_synth.generation.quality.sheet import score_sheets
+    from erc_synth.generation.quality.answers import score_sheets
     from erc_synth.loaders.files import write_json
 
+    if out:
+        _writable(out)
     scores = score_sheets(answers, key)
-    for reader in scores["readers"]:
-        kappa = reader["kappa"]
-        typer.echo(
-            f"{reader['file']}: {reader['answered']} answers, agreement {reader['agreement']:.0%}, "
-            f"kappa {kappa['value']:.2f} [{kappa['low']:.2f}, {kappa['high']:.2f}]"
-        )
-        for label, value in reader["kappa_by_label"].items():
-            typer.echo(f"  {label:<12} {value:.2f}")
-    if scores["kappa_between_readers"] is not None:
-        typer.echo(f"between readers: kappa {scores['kappa_between_readers']:.2f}")
     if out:
         write_json(out, scores)
+    if as_json:
+        typer.echo(json.dumps(scores, ensure_ascii=False))
+        return
+    for reader in scores["readers"]:
+        _say_reader(reader)
+    if scores["kappa_between_readers"] is not None:
+        typer.echo(f"between readers: kappa {scores['kappa_between_readers']:.2f}")
+
+
+def _say_reader(reader: dict[str, Any]) -> None:
+    kappa = reader["kappa"]
+    unsure = f", unsure of {reader['unsure']}" if reader["unsure"] else ""
+    typer.echo(
+        f"{reader['file']}: {reader['answered']} answers{unsure}, agreement {reader['agreement']:.0%}, "
+        f"kappa {kappa['value']:.2f} [{kappa['low']:.2f}, {kappa['high']:.2f}]"
+    )
+    for label, value in reader["kappa_by_label"].items():
+        typer.echo(f"  {label:<12} {value:.2f}")
+    if reader["twice"]:
+        typer.echo(f"  answered twice, both times alike: {', '.join(reader['twice'])}")

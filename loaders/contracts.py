@@ -94,6 +94,24 @@ class Agreement(TypedDict):
     ceiling_by_label: dict[str, Interval]
 
 
+class AnnotatorAgreement(TypedDict):
+    """Kappa of the generated labels with one annotator who reads whole dialogues; never mixed with another's."""
+
+    annotator: str
+    kappa: Interval
+    ceiling: Interval | None
+    kappa_by_label: dict[str, Interval]
+    ceiling_by_label: dict[str, Interval]
+
+
+class Compliance(TypedDict):
+    """Dialogues that were asked to express an emotion: shares with a turn labelled so, and heard so by an annotator."""
+
+    dialogues: int
+    labelled: Interval
+    heard: Interval | None
+
+
 class Doubtful(TypedDict):
     """A line whose label looks wrong."""
 
@@ -116,6 +134,8 @@ class Quality(TypedDict):
     measures: dict[str, Measure]
     label_counts: dict[str, int]
     label_agreement: Agreement | None
+    annotators: list[AnnotatorAgreement]
+    target_compliance: dict[str, Compliance]
     doubtful_labels: list[Doubtful]
     leaks: dict[str, LeakRow]
     notes: list[str]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erc_synth.loaders.contracts import Interval
 from erc_synth.loaders.wording import ngrams
 
 Lines = list[list[str]]
@@ -33,6 +34,10 @@ class Estimate:
     value: float
     low: float | None = None
     high: float | None = None
+
+    def to_json(self) -> Interval:
+        """As it stands in `quality.json`."""
+        return {"value": self.value, "low": self.low, "high": self.high}
 
 
 def interval(draws: Sequence[float], value: float | None = None) -> Estimate:
@@ -141,6 +146,22 @@ def self_bleu(sample: Lines) -> float:
     return float(np.mean(np.exp(brevity + logs / SELF_BLEU_ORDER)))
 
 
+def self_repetition(sample: Lines) -> float:
+    """Mean over lines of ln(1 + how often its 4-grams stand in other lines) (after Salkar et al. 2022)."""
+    counts = [Counter(ngrams(line, 4)) for line in sample]
+    total: Counter[tuple[str, ...]] = Counter()
+    for own in counts:
+        total.update(own)
+    again = [sum(own[gram] * (total[gram] - own[gram]) for gram in own) for own in counts if own]
+    return float(np.mean(np.log1p(again))) if again else 0.0
+
+
+def template_rate(sample: Lines) -> float:
+    """Share of lines of four and more words that open with the same three words as three others or more."""
+    openings = Counter(tuple(line[:3]) for line in sample if len(line) >= 4)
+    return sum(n for n in openings.values() if n > 3) / openings.total() if openings else 0.0
+
+
 Greatest = tuple[int, int, int]  # (greatest count, the line it is in, greatest count in any other line)
 
 
@@ -171,6 +192,8 @@ MEASURES: dict[str, Callable[[Lines], float]] = {
     "distinct-3": distinct(3),
     "compression ratio": compression,
     "self-BLEU": self_bleu,
+    "self-repetition": self_repetition,
+    "template rate": template_rate,
     "vocabulary": vocabulary,
     "Heaps exponent": heaps,
 }

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from erc_synth.generation.quality.diversity import Estimate, interval
+from erc_synth.loaders.schema import Dialogue
+from erc_synth.loaders.seeds import numpy_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +26,22 @@ if TYPE_CHECKING:
 LEAST_PER_LABEL = 5
 REPLICATES = 200
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Annotator(Protocol):
+    """A judge that reads whole dialogues: a trained classifier, or anything with the same face.
+
+    Attributes:
+        name: Whose opinion it is.
+        labels: Emotions in fixed order; the columns of `probabilities`.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+
+    def probabilities(self, dialogues: Sequence[Dialogue]) -> list[NDArray[Any]]:
+        """One array ``[turns, labels]`` a dialogue."""
+        ...
 
 
 def one_thread(function: _Function) -> _Function:
@@ -69,7 +87,7 @@ def kappas(
     _, member = np.unique(np.asarray(owners), return_inverse=True)
     table = np.zeros((member.max() + 1, len(names), len(names)))  # dialogue, first label, second label
     np.add.at(table, (member, one, two), 1)
-    picks = np.random.default_rng([seed, 3]).integers(0, len(table), (REPLICATES, len(table)))
+    picks = np.random.default_rng([numpy_seed(seed), 3]).integers(0, len(table), (REPLICATES, len(table)))
     weights = np.stack([np.bincount(pick, minlength=len(table)) for pick in picks])
     draws = np.concatenate([table.sum(0)[None], np.tensordot(weights, table, 1)])  # first the whole, then the draws
 
@@ -102,7 +120,9 @@ def judge(vectors: NDArray[np.float32], labels: Sequence[str], seed: int) -> Any
     """Logistic regression on embeddings ``[n, d]``, classes weighted to be equal."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(max_iter=1000, class_weight="balanced", random_state=seed).fit(vectors, list(labels))
+    return LogisticRegression(max_iter=1000, class_weight="balanced", random_state=numpy_seed(seed)).fit(
+        vectors, list(labels)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +164,7 @@ def doubtful(
     if len(names) < 2 or folds < 2:
         return [], []
     given = np.array([names.index(labels[position]) for position in used])
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=numpy_seed(seed))
     parts = list(splitter.split(vectors[used], given, owners))
     if any(len(set(given[train])) < len(names) for train, _ in parts):
         return [], []  # a label stands in one dialogue only

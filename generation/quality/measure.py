@@ -8,7 +8,8 @@ Not covered: usefulness for training (TSTR is measured by training), people's ju
 `quality.json` (schema_version 1): `dataset`, `reference` (name or null), `seed`, `size` and
 `reference_size` {dialogues, utterances, words}, `equal_words`, `measures` {name: {group, value, low, high,
 reference {value, low, high} or null, reading}}, `label_counts`, `label_agreement` (null or {judge_trained_on, over,
-kappa_by_label, ceiling_by_label}, both {label: {value, low, high}}), `doubtful_labels` [{dialogue_id,
+kappa_by_label, ceiling_by_label}, both {label: {value, low, high}}), `annotators` and `target_compliance` (see
+`loaders.contracts`), `doubtful_labels` [{dialogue_id,
 utterance_id, given, likelier}], `leaks` (see `leaks.check_set`), `notes` [str],
 `section` (the measures as a Markdown table, for card and report). A share is a fraction 0..1; intervals are 95 %.
 
@@ -18,25 +19,30 @@ of lines (each is one point of the encoder's space). Means and shares do not, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from erc_synth.generation.curation.curate import repeated
-from erc_synth.generation.curation.leaks import check_set
-from erc_synth.generation.quality import diversity, likeness
+from erc_synth.generation.curation.leaks import LeakTable, check_set
+from erc_synth.generation.quality import annotate, diversity, likeness, manifold
 from erc_synth.generation.quality import labels as label_check
 from erc_synth.generation.quality.diversity import Estimate
 from erc_synth.generation.quality.table import section
+from erc_synth.loaders.contracts import Agreement, AnnotatorAgreement, Doubtful, Measure, Quality, QualitySize
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet
-from erc_synth.loaders.wording import lines
+from erc_synth.loaders.seeds import numpy_seed
+from erc_synth.loaders.wording import lines, words
 
 ENCODED_LINES = 1000
 JUDGE_LINES = 4000
 DOUBTFUL_SHOWN = 20
+SPACED_LETTERS = 1.5
+_SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
 READINGS = {
     "turns per dialogue": "",
     "speakers per dialogue": "",
@@ -52,7 +58,16 @@ READINGS = {
     "Heaps exponent": "higher = vocabulary keeps growing",
     "label divergence": "0 = same distribution",
     "label transition divergence": "0 = same distribution",
-    "two-sample accuracy": "0.5 = cannot be told apart",
+    "questions": "share of lines",
+    "readability (ARI)": "US school years",
+    "self-repetition": "lower = more diverse",
+    "template rate": "share of lines that open like three others",
+    "two-sample accuracy": "0.5 = cannot be told apart, less = near copies",
+    "density": "1 = as dense as real",
+    "coverage": "1 = covers all of the real region",
+    "Fréchet distance": "0 = same mean and spread",
+    "Vendi score": "effective number of different lines",
+    "MAUVE": "1 = same distribution",
     "precision": "1 = all inside the real region",
     "recall": "1 = covers all of the real region",
     "label agreement (kappa)": "reference = the judge's ceiling on real test data",
@@ -82,6 +97,21 @@ class Subject:
         return [dialogue for split in self.splits.values() for dialogue in split if dialogue.utterances]
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a measurement may have besides data.
+
+    Attributes:
+        annotators: Judges that read whole dialogues (see `annotate`).
+        mauve: Measure MAUVE as well (needs the extra `mauve`, takes some seconds).
+        say: Told the name of each step when it starts.
+    """
+
+    annotators: tuple[label_check.Annotator, ...] = ()
+    mauve: bool = False
+    say: Callable[[str], None] = lambda _: None
+
+
 def measure_quality(
     subject: Subject,
     reference: Subject | None = None,
@@ -89,8 +119,8 @@ def measure_quality(
     benchmarks: Mapping[str, Sequence[Dialogue]] | None = None,
     encode: likeness.Encode | None = None,
     seed: int = 0,
-    say: Callable[[str], None] = lambda _: None,
-) -> dict[str, Any]:
+    extras: Extras | None = None,
+) -> Quality:
     """Measure everything that the given inputs allow; what is left out is said in ``notes``.
 
     Args:
@@ -99,26 +129,36 @@ def measure_quality(
         benchmarks: ``<benchmark>/<split>`` -> dialogues, for the leak check.
         encode: Sentence encoder; ``None`` leaves out what needs one.
         seed: Of every draw.
-        say: Told the name of each step when it starts.
+        extras: Annotators, and who is told of each step.
 
     Raises:
-        ErcSynthError: The set is empty or has no word.
+        ErcSynthError: The set is empty or has no word, or an annotator knows other labels.
     """
+    extras = extras or Extras()
+    say = extras.say
+    for annotator in extras.annotators:
+        annotate.check_labels(annotator, subject.labels)
     for checked in (subject, *([reference] if reference else [])):
         if not any(word for dialogue in checked.dialogues for word in lines(dialogue)):
             raise ErcSynthError(f"{checked.name} has no text to measure.", hint="Check the file or the split.")
     work = _Work(subject, reference, likeness.remembered(encode) if encode else None, seed)
+    work.mauve = extras.mauve
+    if extras.mauve:
+        manifold.need_mauve()
     say("shape and labels")
     work.shape()
     say("wording")
     work.wording()
     if encode is None:
-        work.notes.append("No sentence encoder: two-sample test, precision, recall and label check left out.")
+        work.notes.append("No sentence encoder: figures of meaning and label check left out.")
     else:
         say("meaning (sentence encoder)")
         work.meaning()
         say("label check")
         work.label_check()
+    for annotator in extras.annotators:
+        say(f"annotator {annotator.name}")
+        work.annotator(annotator)
     say("leaks")
     return work.content(check_set(subject.name, subject.splits, benchmarks or {}))
 
@@ -126,19 +166,23 @@ def measure_quality(
 class _Work:
     """Collects the measures of one subject."""
 
+    mauve = False
+
     def __init__(self, subject: Subject, reference: Subject | None, encode: likeness.Encode | None, seed: int) -> None:
         self.subject, self.reference, self.encode, self.seed = subject, reference, encode, seed
         self.own = subject.dialogues
         self.real = reference.dialogues if reference else []
-        self.measures: dict[str, dict[str, Any]] = {}
+        self.measures: dict[str, Measure] = {}
         self.notes: list[str] = []
-        self.agreement: dict[str, Any] | None = None
-        self.doubtful: list[dict[str, Any]] = []
+        self.agreement: Agreement | None = None
+        self.annotators: list[AnnotatorAgreement] = []
+        self.heard: annotate.Said | None = None
+        self.doubtful: list[Doubtful] = []
         self.budget = 0
 
     def add(self, group: str, name: str, own: Estimate, real: Estimate | None = None) -> None:
-        reference = None if real is None else asdict(real)
-        self.measures[name] = {"group": group, **asdict(own), "reference": reference, "reading": READINGS[name]}
+        reference = None if real is None else real.to_json()
+        self.measures[name] = {**own.to_json(), "group": group, "reference": reference, "reading": READINGS[name]}
 
     def shape(self) -> None:
         classes, real_classes = len(self.subject.labels), len(self.reference.labels) if self.reference else 0
@@ -146,7 +190,14 @@ class _Work:
             "turns per dialogue": lambda ds: float(np.mean([len(d) for d in ds])),
             "speakers per dialogue": lambda ds: float(np.mean([_speakers(d) for d in ds])),
             "words per utterance": _words_per_utterance,
+            "questions": _questions,
         }
+        if _word_length(self.own) >= SPACED_LETTERS:
+            plain["readability (ARI)"] = _readability
+        else:
+            self.notes.append(
+                "No readability: it counts letters of words, and this script puts no blanks between them."
+            )
         for name, measure in plain.items():
             self.add("shape", name, self._need(self.own, measure), self._estimate(self.real, measure))
         again, real_again = (Estimate(float(np.mean(repeated(ds)))) if ds else None for ds in (self.own, self.real))
@@ -200,13 +251,27 @@ class _Work:
         made, real, other = (self.encode(t[:size]) for t in (texts, halves[0][0], halves[1][0]))
         by = (owners[:size], halves[0][1][:size])
         real_by = (halves[1][1][:size], halves[0][1][:size])
-        self.add("meaning", "two-sample accuracy", likeness.two_sample(made, real, by, self.seed),
-                 likeness.two_sample(other, real, real_by, self.seed))  # fmt: skip
-        found = likeness.precision_recall(made, real, by, self.seed)
-        floor = likeness.precision_recall(other, real, real_by, self.seed)
-        for name, own_value, real_value in zip(("precision", "recall"), found, floor, strict=True):
-            self.add("meaning", name, own_value, real_value)
+        self._clouds(_pair_of_clouds(made, real, by, self.seed), _pair_of_clouds(other, real, real_by, self.seed))
+        if self.mauve:
+            pairs = ((made, real), (other, real))
+            self.add("meaning", "MAUVE", *(Estimate(manifold.mauve(*pair, self.seed)) for pair in pairs))
         self.notes.append("Reference column of meaning and divergence: one half of the reference against the other.")
+
+    def _clouds(self, own: Mapping[str, Estimate], floor: Mapping[str, Estimate]) -> None:
+        for name, estimate in own.items():
+            self.add("meaning", name, estimate, floor[name])
+
+    def annotator(self, annotator: label_check.Annotator) -> None:
+        """Agreement with one annotator, and its own on the reference's test split."""
+        own = annotate.ask(annotator, self.own, self.seed)
+        self.heard = self.heard or own
+        test = self._real_split("test") if self.reference and self.reference.name != self.subject.name else []
+        same = self.reference is not None and set(self.reference.labels.labels) == set(annotator.labels)
+        real = annotate.ask(annotator, list(test), self.seed) if test and same else None
+        if found := annotate.agreement(annotator, own, real, self.subject.labels, self.seed):
+            self.annotators.append(found)
+        if len(own.dialogues) < len(self.own):
+            self.notes.append(f"{annotator.name} read {len(own.dialogues)} of {len(self.own)} dialogues.")
 
     def label_check(self) -> None:
         encode = self.encode
@@ -229,33 +294,22 @@ class _Work:
             self.notes.append(f"{self.reference.name} has no labelled train and test split: no agreement.")
             return
         judge = label_check.judge(encode(train.texts), [real_name(label) for label in train.labels], self.seed)
-        self._agreement(judge, own, vectors, own_name, test, encode(test.texts), real_name, over)
+        own_side = _Side([own_name(label) for label in own.labels], list(judge.predict(vectors)), own.owners)
+        test_labels = [real_name(label) for label in test.labels]
+        self._agreement(own_side, _Side(test_labels, list(judge.predict(encode(test.texts))), test.owners), over)
 
     def _real_split(self, name: str) -> Sequence[Dialogue]:
         return self.reference.splits.get(name, []) if self.reference else []
 
-    def _agreement(
-        self,
-        judge: Any,
-        own: _Labelled,
-        vectors: Any,
-        own_name: likeness.Name,
-        test: _Labelled,
-        test_vectors: Any,
-        real_name: likeness.Name,
-        over: tuple[str, ...],
-    ) -> None:
-        given = [own_name(label) for label in own.labels]
-        truth = [real_name(label) for label in test.labels]
-        said, ceiling = list(judge.predict(vectors)), list(judge.predict(test_vectors))
-        agreement, by_label = label_check.kappas(given, said, own.owners, over, self.seed)
-        best, best_by_label = label_check.kappas(truth, ceiling, test.owners, over, self.seed)
+    def _agreement(self, own: _Side, test: _Side, over: tuple[str, ...]) -> None:
+        agreement, by_label = label_check.kappas(own.given, own.said, own.owners, over, self.seed)
+        best, best_by_label = label_check.kappas(test.given, test.said, test.owners, over, self.seed)
         self.add("labels", "label agreement (kappa)", agreement, best)
         self.agreement = {
             "judge_trained_on": f"{self.reference.name}/train" if self.reference else "",
             "over": list(over),
-            "kappa_by_label": {label: asdict(found) for label, found in by_label.items()},
-            "ceiling_by_label": {label: asdict(found) for label, found in best_by_label.items()},
+            "kappa_by_label": {label: found.to_json() for label, found in by_label.items()},
+            "ceiling_by_label": {label: found.to_json() for label, found in best_by_label.items()},
         }
 
     def _doubts(self, own: _Labelled, vectors: Any, real: _Labelled, real_vectors: Any) -> None:
@@ -287,7 +341,7 @@ class _Work:
     def _need(self, dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float]) -> Estimate:
         return likeness.resampled(dialogues, measure, self.seed)
 
-    def content(self, leaks: dict[str, Any]) -> dict[str, Any]:
+    def content(self, leaks: LeakTable) -> Quality:
         return {
             "schema_version": 1,
             "dataset": self.subject.name,
@@ -299,11 +353,22 @@ class _Work:
             "measures": self.measures,
             "label_counts": dict(sorted(likeness.label_counts(self.own).items())),
             "label_agreement": self.agreement,
+            "annotators": self.annotators,
+            "target_compliance": annotate.compliance(self.own, self.heard, self.seed),
             "doubtful_labels": self.doubtful,
             "leaks": leaks,
             "notes": self.notes,
             "section": section(self.measures, self.reference.name if self.reference else None),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Labels of the same lines by two hands: `given` in the data, `said` by the judge."""
+
+    given: list[str]
+    said: list[str]
+    owners: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +383,7 @@ class _Labelled:
 
 def _labelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> _Labelled:
     sample = _Labelled([], [], [], [])
-    chance = np.random.default_rng([seed, 2])
+    chance = np.random.default_rng([numpy_seed(seed), 2])
     for number in chance.permutation(len(dialogues)):
         for position, turn in enumerate(dialogues[number].utterances):
             if turn.emotion is not None and len(sample.texts) < size:
@@ -357,9 +422,42 @@ def _speakers(dialogue: Dialogue) -> int:
 
 
 def _words_per_utterance(dialogues: Sequence[Dialogue]) -> float:
-    return sum(len(u.text.split()) for d in dialogues for u in d.utterances) / sum(map(len, dialogues))
+    return sum(len(words(u.text)) for d in dialogues for u in d.utterances) / sum(map(len, dialogues))
 
 
-def _size(dialogues: Sequence[Dialogue]) -> dict[str, int]:
-    words = sum(len(line) for dialogue in dialogues for line in lines(dialogue))
-    return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues)), "words": words}
+def _questions(dialogues: Sequence[Dialogue]) -> float:
+    texts = [turn.text for dialogue in dialogues for turn in dialogue.utterances]
+    return float(np.mean([any(sign in text for sign in "?？؟") for text in texts]))
+
+
+def _readability(dialogues: Sequence[Dialogue]) -> float:
+    """Automated Readability Index (Senter and Smith 1967): US school years, from letters and sentence lengths."""
+    texts = [turn.text for dialogue in dialogues for turn in dialogue.utterances]
+    spoken = [word for text in texts for word in words(text)]
+    sentences = sum(max(1, len(_SENTENCE_END.findall(text.strip()))) for text in texts)
+    return 4.71 * sum(map(len, spoken)) / max(1, len(spoken)) + 0.5 * len(spoken) / max(1, sentences) - 21.43
+
+
+def _word_length(dialogues: Sequence[Dialogue]) -> float:
+    spoken = [word for dialogue in dialogues for line in lines(dialogue) for word in line]
+    return sum(map(len, spoken)) / max(1, len(spoken))
+
+
+def _pair_of_clouds(made: Any, real: Any, owners: Any, seed: int) -> dict[str, Estimate]:
+    """Every figure of the embeddings of a set beside those of real lines, as many of each."""
+    precision, recall = likeness.precision_recall(made, real, owners, seed)
+    density, coverage = manifold.density_coverage(made, real, owners, seed)
+    return {
+        "two-sample accuracy": likeness.two_sample(made, real, owners, seed),
+        "precision": precision,
+        "recall": recall,
+        "density": density,
+        "coverage": coverage,
+        "Fréchet distance": manifold.jackknifed(manifold.frechet, (made, real), owners, seed),
+        "Vendi score": manifold.jackknifed(manifold.vendi, (made,), owners[:1], seed),
+    }
+
+
+def _size(dialogues: Sequence[Dialogue]) -> QualitySize:
+    count = sum(len(line) for dialogue in dialogues for line in lines(dialogue))
+    return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues)), "words": count}

@@ -1,9 +1,9 @@
 """The blind sheet: people say the emotion of a hundred lines without seeing the generated label.
 
 Purpose: the only check of labels that no model takes part in.
-Input: dialogues; later, filled sheets. Output: `<stem>.csv` and `<stem>.html` to fill in, `<stem>.key.json`
-with the generated labels (keep it from the readers); agreement and kappa.
-Not covered: who the people are and how they are asked.
+Input: dialogues. Output: `<stem>.csv` and `<stem>.html` to fill in, `<stem>.key.json` with the generated labels
+(keep it from the readers).
+Not covered: reading and scoring filled sheets (`answers`); who the people are and how they are asked.
 """
 
 from __future__ import annotations
@@ -11,22 +11,19 @@ from __future__ import annotations
 import csv
 import html
 import random
+import tomllib
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from io import StringIO
-from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from erc_synth.generation.quality.diversity import interval
-from erc_synth.generation.quality.labels import kappa, kappa_by_label
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.files import read_json, write_json, write_whole
+from erc_synth.loaders.files import write_json, write_whole
 from erc_synth.loaders.schema import Dialogue, LabelSet
 
+UNSURE = "unsure"
 COLUMNS = ("item", "context", "speaker", "text", "emotion")
 CONTEXT_TURNS = 4
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -79,19 +76,19 @@ def write_sheet(items: Sequence[Item], labels: LabelSet, dataset: str, stem: Pat
         ErcSynthError: One of them exists: a filled sheet is never overwritten.
     """
     paths = [stem.with_name(f"{stem.name}{ending}") for ending in (".csv", ".html", ".key.json")]
+    if UNSURE in labels.labels:
+        raise ErcSynthError(f"{UNSURE!r} is an emotion of this set.", hint="A sheet needs the word for no answer.")
     for path in paths:
         if path.exists():
             raise ErcSynthError(f"{path} exists.", hint="Choose another --out, or move it away.")
     stem.parent.mkdir(parents=True, exist_ok=True)
-    key = {
-        "schema_version": 1,
-        "dataset": dataset,
-        "labels": list(labels.labels),
-        "items": {i.item: {"dialogue_id": i.dialogue_id, "utterance_id": i.utterance_id, "emotion": i.emotion}
-                  for i in items},
-    }  # fmt: skip
+    entries = {
+        item.item: {"dialogue_id": item.dialogue_id, "utterance_id": item.utterance_id, "emotion": item.emotion}
+        for item in items
+    }
+    key = {"schema_version": 1, "dataset": dataset, "labels": list(labels.labels), "items": entries}
     write_json(paths[2], key)
-    write_whole(paths[1], _page(items, labels))
+    write_whole(paths[1], [_page(items, labels)])
     write_whole(paths[0], [_csv(items)])
     return paths
 
@@ -111,9 +108,25 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _page(items: Sequence[Item], labels: LabelSet) -> Iterator[str]:
+def _page(items: Sequence[Item], labels: LabelSet) -> str:
     """A form that works from the disk: answers stay in the browser until they are saved as CSV."""
-    yield _HEAD
+    page = _data("sheet.html")
+    return page.replace("<!--DEFINITIONS-->", _definitions(labels)).replace(
+        "<!--FORM-->", "".join(_form(items, labels))
+    )
+
+
+def _definitions(labels: LabelSet) -> str:
+    """What each emotion means, for those that we have words for."""
+    known = tomllib.loads(_data("emotions.toml"))
+    shown = [
+        (html.escape(label), html.escape(known[label.lower()])) for label in labels.labels if label.lower() in known
+    ]
+    rows = "".join(f"<dt>{label}</dt><dd>{meaning}</dd>" for label, meaning in shown)
+    return f"<details open><summary>What the emotions mean</summary><dl>{rows}</dl></details>" if shown else ""
+
+
+def _form(items: Sequence[Item], labels: LabelSet) -> Iterator[str]:
     # Answers are kept under a name of the content: another sheet at the same address starts empty.
     content = repr([(item.context, item.speaker, item.text) for item in items])
     yield f'<form data-sheet="{zlib.crc32(content.encode()):08x}">\n'
@@ -122,117 +135,12 @@ def _page(items: Sequence[Item], labels: LabelSet) -> Iterator[str]:
         for before in item.context:
             yield f'<p class="before">{html.escape(before)}</p>\n'
         yield f"<p><b>{html.escape(item.speaker)}:</b> {html.escape(item.text)}</p>\n"
-        for label in labels.labels:
-            shown = html.escape(label, quote=True)
-            yield f'<label><input type="radio" name="{item.item}" value="{shown}"> {shown}</label>\n'
+        for number, label in enumerate((*labels.labels, UNSURE), start=1):
+            shown, key = html.escape(label, quote=True), "0" if label == UNSURE else number if number < 10 else ""
+            yield f'<label><input type="radio" name="{item.item}" value="{shown}"> {shown} <kbd>{key}</kbd></label>\n'
         yield "</fieldset>\n"
-    yield _TAIL
+    yield "</form>\n"
 
 
-_HEAD = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Which emotion?</title>
-<style>
-:root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: auto; padding: 1rem }
-fieldset { margin: 1rem 0; border: 1px solid #767676 } .before { opacity: .75; margin: 0 }
-label { display: inline-block; margin-right: 1rem } button { font: inherit; padding: .5rem 1rem }
-#bar { position: sticky; bottom: 0; margin: 0; padding: .5rem 0; background: Canvas; border-top: 1px solid #767676 }
-</style></head><body><main>
-<h1>Which emotion does the last line express?</h1>
-<p>Read the lines before it, choose one emotion for the bold speaker's line, and save your answers.
-Nothing is sent anywhere.</p>
-"""
-_TAIL = """</form>
-<p id="bar"><button type="button" id="save">Save answers as CSV</button> <span id="left" role="status"></span></p>
-</main><script>
-const form = document.querySelector("form"), store = "sheet " + form.dataset.sheet;
-const chosen = () => Object.fromEntries(new FormData(form));
-const count = () => { const left = form.elements.length && document.querySelectorAll("fieldset").length
-  - Object.keys(chosen()).length; document.getElementById("left").textContent = left + " lines left"; };
-try { for (const [item, label] of Object.entries(JSON.parse(localStorage.getItem(store) || "{}")))
-  for (const input of form.elements) if (input.name === item && input.value === label) input.checked = true;
-} catch (error) { /* a browser without storage: the page still works */ }
-form.addEventListener("change", () => { count();
-  try { localStorage.setItem(store, JSON.stringify(chosen())); } catch (error) { /* as above */ } });
-document.getElementById("save").addEventListener("click", () => {
-  const answers = chosen();
-  const items = [...document.querySelectorAll("fieldset")].map(line => line.dataset.item);
-  const rows = items.map(item => item + "," + (answers[item] || ""));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(["item,emotion\\n" + rows.join("\\n") + "\\n"], {type: "text/csv"}));
-  link.download = "answers.csv"; link.click();
-});
-count();
-</script></body></html>
-"""
-
-
-def read_answers(path: Path, key: Mapping[str, Any]) -> dict[str, str]:
-    """Item -> emotion of a filled sheet; lines without an answer are left out.
-
-    Raises:
-        ErcSynthError: A column is missing, an item or emotion is unknown, or nothing was answered.
-    """
-    answers: dict[str, str] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        sample = file.readline()
-        file.seek(0)
-        reader = csv.DictReader(file, delimiter=";" if sample.count(";") > sample.count(",") else ",")
-        if not {"item", "emotion"} <= set(reader.fieldnames or ()):
-            raise ErcSynthError(f"{path} lacks the column item or emotion.", hint="Save the sheet as CSV.")
-        for row in reader:
-            item = (row["item"] or "").strip()
-            item = item.zfill(3) if item.isdigit() else item  # spreadsheets turn 001 into 1
-            emotion = (row["emotion"] or "").strip().lower()
-            if item not in key["items"] or (emotion and emotion not in key["labels"]):
-                wrong = f"the item {item!r}" if item not in key["items"] else f"the emotion {emotion!r}"
-                raise ErcSynthError(
-                    f"{path}, line {reader.line_num}: {wrong} is not in the key.",
-                    hint=f"Emotions: {', '.join(key['labels'])}.",
-                )
-            if emotion:
-                answers[item] = emotion
-    if not answers:
-        raise ErcSynthError(f"{path} has no answer.", hint="Fill in the column emotion.")
-    return answers
-
-
-def score_sheets(answers: Sequence[Path], key_path: Path, seed: int = 0) -> dict[str, Any]:
-    """Agreement of each reader with the generated labels, and of the readers with each other.
-
-    Returns:
-        ``dataset``, ``readers`` [{file, answered, agreement, kappa {value, low, high}, kappa_by_label}],
-        ``kappa_between_readers`` (mean over pairs, on lines both answered; null for one reader).
-    """
-    key = read_json(key_path)
-    if not {"items", "labels", "dataset"} <= key.keys():
-        raise ErcSynthError(f"{key_path} is not the key of a sheet.", hint="Give the .key.json file.")
-    said = [read_answers(path, key) for path in answers]
-    pairs = []
-    for first, second in combinations(said, 2):
-        shared = sorted(first.keys() & second.keys())
-        pairs.append(kappa([first[item] for item in shared], [second[item] for item in shared]))
-    return {
-        "schema_version": 1,
-        "dataset": key["dataset"],
-        "readers": [_reader(path, own, key, seed) for path, own in zip(answers, said, strict=True)],
-        "kappa_between_readers": sum(pairs) / len(pairs) if pairs else None,
-    }
-
-
-def _reader(path: Path, own: Mapping[str, str], key: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    items = sorted(own)
-    given = np.array([key["items"][item]["emotion"] for item in items])
-    said = np.array([own[item] for item in items])
-    picks = np.random.default_rng(seed).integers(0, len(items), (1000, len(items)))
-    estimate = interval(
-        [kappa(given[pick].tolist(), said[pick].tolist()) for pick in picks], kappa(given.tolist(), said.tolist())
-    )
-    return {
-        "file": path.name,
-        "answered": len(items),
-        "agreement": float((given == said).mean()),
-        "kappa": {"value": estimate.value, "low": estimate.low, "high": estimate.high},
-        "kappa_by_label": kappa_by_label(given.tolist(), said.tolist(), key["labels"]),
-    }
+def _data(name: str) -> str:
+    return files("erc_synth.generation").joinpath("data", name).read_text("utf-8")

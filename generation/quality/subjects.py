@@ -15,7 +15,7 @@ from erc_synth.loaders import registry
 from erc_synth.loaders.curated import read_curated
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json
-from erc_synth.loaders.names import benchmark_names, find_data_dir, table_benchmarks
+from erc_synth.loaders.names import benchmark_names, find_data_dir, parse_name, table_benchmarks
 from erc_synth.loaders.schema import (
     Dialogue,
     LabelSet,
@@ -29,13 +29,16 @@ from erc_synth.loaders.schema import (
 def find_subject(
     name: str, curated: Path = Path("curated"), data_dir: Path | None = None, split: str | None = None
 ) -> Subject:
-    """The data set of that name; a curated config comes before a benchmark or repo.
+    """The data set of that name, which means the same in every verb, and besides a curated config.
+
+    A benchmark's name is the benchmark; ``folder:config`` and ``org/repo:config`` are that config of a repo or of a
+    curated folder; a path to a ``.jsonl`` is that file; any other word is a config of the folder `curated`.
 
     Raises:
         ErcSynthError: It is not found, or has not that split.
     """
-    path = Path(name) if name.endswith(".jsonl") else curated / f"{name}.jsonl"
-    if path.is_file():
+    path = _curated_path(name, curated)
+    if path is not None:
         splits: Mapping[str, Sequence[Dialogue]] = read_curated(path)
         subject = Subject(path.stem, splits, _labels_of(path, splits), curated=True)
     else:
@@ -55,6 +58,15 @@ def default_reference(subject: Subject, data_dir: Path | None = None) -> Subject
                 return None
             return find_subject(name, Path("."), data_dir)
     return None
+
+
+def _curated_path(name: str, curated: Path) -> Path | None:
+    """The curated file of that name; ``None`` when it names something else."""
+    if name in benchmark_names():
+        return None
+    folder, config = parse_name(name)
+    tried = [Path(name)] if name.endswith(".jsonl") else [Path(folder) / f"{config}.jsonl"] if config else []
+    return next((path for path in [*tried, curated / f"{name}.jsonl"] if path.is_file()), None)
 
 
 def _loaded(name: str, data_dir: Path | None, curated: Path) -> Subject:

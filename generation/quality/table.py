@@ -25,6 +25,19 @@ def table(content: Mapping[str, Any]) -> str:
         for label in agreement["over"]:
             pair = (agreement[key].get(label) for key in ("kappa_by_label", "ceiling_by_label"))
             rows.append(f"  {label:<28}" + "".join(f"{_cell(found) if found else '-':>26}" for found in pair))
+    for found in content["annotators"]:
+        ceiling = _cell(found["ceiling"]) if found["ceiling"] else "-"
+        rows += ["", f"{'kappa with ' + found['annotator']:<30}{_cell(found['kappa']):>26}{ceiling:>26}"]
+        for label, kappa in found["kappa_by_label"].items():
+            best = found["ceiling_by_label"].get(label)
+            rows.append(f"  {label:<28}{_cell(kappa):>26}{_cell(best) if best else '-':>26}")
+    if asked := content["target_compliance"]:
+        rows += ["", f"{'asked emotion is there':<30}{'labelled':>26}{'heard by annotator':>26}"]
+        for emotion, share in asked.items():
+            heard = _cell(share["heard"]) if share["heard"] else "-"
+            rows.append(
+                f"  {emotion + ' (' + str(share['dialogues']) + ')':<28}{_cell(share['labelled']):>26}{heard:>26}"
+            )
     rows += ["", f"{'leaks (dialogues that hit)':<30}{'exact':>8}{'8-gram':>8}{'near':>8}{'lines of 5+ words':>20}"]
     for source, row in content["leaks"].items():
         counts = "".join(f"{row[kind]:>8}" for kind in ("exact", "ngram8", "near_duplicate"))

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from erc_synth.generation.curation.leaks import benchmark_splits
 from erc_synth.generation.curation.splitting import trim
 from erc_synth.generation.quality.likeness import entropy, label_counts, sentence_encoder
-from erc_synth.generation.quality.measure import Subject, measure_quality
+from erc_synth.generation.quality.measure import Extras, Subject, measure_quality
 from erc_synth.generation.quality.table import table
 from erc_synth.generation.recipe import load_profile, load_recipe
 from erc_synth.generation.runs.folder import accepted_dialogues
@@ -98,7 +98,7 @@ def real_table(folder: Path) -> None:
     start = time.perf_counter()
     said: list[tuple[str, float]] = []
     content = measure_quality(meld, emory, benchmarks=splits, encode=sentence_encoder(),
-                              say=lambda step: said.append((step, time.perf_counter())))  # fmt: skip
+                              extras=Extras(say=lambda step: said.append((step, time.perf_counter()))))  # fmt: skip
     said.append(("end", time.perf_counter()))
     print(table(content))
     for (step, begun), (_, ended) in pairwise(said):

@@ -72,3 +72,44 @@ def test_sheet_and_score_are_sub_verbs(place, capsys):
     assert run("quality", "score-sheet", "answers.csv", "--out", "score.json") == 0
     assert "5 answers, agreement 100%" in capsys.readouterr().out
     assert json.loads((place / "score.json").read_text())["readers"][0]["agreement"] == 1.0
+
+
+def test_figures_of_one_split_do_not_replace_those_of_the_set(place):
+    run("curate", "runs")
+    run("quality", "meld_natural", "--no-encoder")
+    whole = (place / "curated" / "meld_natural.quality.json").read_text()
+    assert run("quality", "meld_natural", "--split", "test", "--no-encoder") == 0
+    assert (place / "curated" / "meld_natural.quality.json").read_text() == whole
+    assert (place / "curated" / "meld_natural.test.quality.json").is_file()
+
+
+def test_out_in_a_new_folder_is_written_and_an_impossible_one_refused_first(place, capsys):
+    run("curate", "runs")
+    assert run("quality", "meld_natural", "--no-encoder", "--out", "new/dir/q.json") == 0
+    assert (place / "new" / "dir" / "q.json").is_file()
+    capsys.readouterr()
+    assert run("quality", "meld_natural", "--no-encoder", "--out", "curated/meld_natural.jsonl/q.json") == 2
+    said = capsys.readouterr().err
+    assert "cannot be written" in said
+    assert "measuring" not in said
+
+
+def test_names_mean_the_same_as_in_every_verb(place, capsys):
+    run("curate", "runs")
+    for name in ("meld_natural", "./curated:meld_natural", "curated/meld_natural.jsonl"):
+        capsys.readouterr()
+        assert run("quality", name, "--no-encoder", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["dataset"] == "meld_natural"
+    (place / "curated" / "iemocap.jsonl").write_text((place / "curated" / "meld_natural.jsonl").read_text())
+    assert run("quality", "iemocap", "--no-encoder") == 2  # the benchmark, which is not here
+
+
+def test_a_sheet_with_capital_labels_is_scored(place):
+    lines = (place / "mine.jsonl").open("w")
+    turns = [{"speaker": "A", "text": f"Kite {n}.", "emotion": e} for n, e in enumerate(("Joy", "Non Neutral"))]
+    lines.write(json.dumps({"dialogue_id": "d", "split": "train", "utterances": turns}) + "\n")
+    lines.close()
+    assert run("quality", "sheet", "mine.jsonl") == 0
+    key = json.loads((place / "sheet.key.json").read_text())
+    (place / "a.csv").write_text("item,emotion\n" + "".join(f"{i},{e['emotion']}\n" for i, e in key["items"].items()))
+    assert run("quality", "score-sheet", "a.csv") == 0

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from erc_synth.generation.quality.sheet import draw_items, score_sheets, write_sheet
+from erc_synth.generation.quality.answers import score_sheets
+from erc_synth.generation.quality.sheet import draw_items, write_sheet
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import Dialogue, Utterance, label_set
+from erc_synth.loaders.schema import Dialogue, LabelSet, Utterance, label_set
 from fakes.dialogues import invented, with_texts
 
 MELD = label_set("meld")
@@ -100,6 +101,79 @@ def test_a_filled_sheet_is_never_overwritten(tmp_path):
 def test_unlabelled_sets_have_no_sheet():
     with pytest.raises(ErcSynthError, match="No line has a label"):
         draw_items([Dialogue("d", (Utterance("A", "Hello there.", None),))], 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter", "head"),
+    [("cp1252", ";", ""), ("utf-16", "\t", ""), ("utf-16", ",", ""), ("utf-8-sig", ";", "sep=;\r\n"),
+     ("utf-8", "\t", "")],
+)  # fmt: skip
+def test_what_excel_saves_is_read(tmp_path, encoding, delimiter, head):
+    labels = LabelSet("gefühl", ("Ärger", "Freude"))
+    dialogues = [Dialogue("d", tuple(Utterance("Zoë", f"Grüße {n}", labels.labels[n % 2]) for n in range(6)))]
+    write_sheet(draw_items(dialogues, 6, 0), labels, "set", tmp_path / "sheet")
+    key = json.loads((tmp_path / "sheet.key.json").read_text())
+    rows = [
+        ["item", "text", "emotion"],
+        *([str(int(i)), "Grüße", e.upper()] for i, e in truth(key).items()),
+        ["", "", ""],
+    ]
+    text = head + "".join(delimiter.join(row) + "\r\n" for row in rows)
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    assert score_sheets([tmp_path / "a.csv"], tmp_path / "sheet.key.json")["readers"][0]["agreement"] == 1.0
+
+
+def test_unsure_is_counted_and_not_scored(tmp_path):
+    _, key = made(tmp_path, invented(20))
+    answers = {**truth(key), "001": "Unsure", "002": "unsure"}
+    reader = score_sheets([filled(tmp_path, "a.csv", answers)], tmp_path / "sheet.key.json")["readers"][0]
+    assert (reader["answered"], reader["unsure"], reader["agreement"]) == (18, 2, 1.0)
+
+
+def test_a_line_answered_twice_is_said(tmp_path):
+    _, key = made(tmp_path, invented(20))
+    path = filled(tmp_path, "a.csv", truth(key))
+    same = path.read_text() + f"001,{truth(key)['001']}\n"
+    path.write_text(same)
+    assert score_sheets([path], tmp_path / "sheet.key.json")["readers"][0]["twice"] == ["001"]
+    other = "fear" if truth(key)["001"] != "fear" else "joy"
+    path.write_text(f"{same}1,{other}\n")
+    with pytest.raises(ErcSynthError, match=r"line 23: item 001 is answered twice"):
+        score_sheets([path], tmp_path / "sheet.key.json")
+
+
+def test_definitions_stand_on_the_sheet(tmp_path):
+    made(tmp_path, invented(2))
+    page = (tmp_path / "sheet.html").read_text()
+    assert page.count("<dt>") == 7
+    assert "<!--" not in page
+
+
+@pytest.mark.browser
+def test_number_keys_choose_and_go_on(tmp_path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    made(tmp_path, invented(3), size=3)
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto((tmp_path / "sheet.html").as_uri())
+        page.fill("#reader", "Zoë K.")
+        page.click("#next")
+        page.keyboard.press("4")
+        page.keyboard.press("0")
+        assert page.inner_text("#left") == "1 lines left"
+        page.check("fieldset >> nth=0 >> input >> nth=0")
+        page.keyboard.press("n")
+        page.keyboard.press("2")
+        with page.expect_download() as download:
+            page.click("#save")
+        assert download.value.suggested_filename == "answers-Zoë-K-.csv"
+        download.value.save_as(tmp_path / "answers.csv")
+        browser.close()
+    assert (tmp_path / "answers.csv").read_text() == "item,emotion\n001,anger\n002,unsure\n003,disgust\n"
 
 
 @pytest.mark.browser
