@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,23 +18,26 @@ def report(
     data_dir: Annotated[Path | None, typer.Option(help="Benchmark files, for the reference distributions.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
     title: Annotated[str, typer.Option()] = "erc-synth report",
+    benchmark_text: Annotated[
+        bool, typer.Option("--benchmark-text", help="Show benchmark dialogues too; mind their licences.")
+    ] = False,
 ) -> None:
     """Write report.html, report.md, LaTeX tables and SVG figures; what is missing is said."""
-    import json
-
     from erc_synth.loaders.describe import describe
     from erc_synth.loaders.names import find_data_dir, table_benchmarks
     from erc_synth.loaders.registry import load
-    from erc_synth.stats.inputs import Inputs
     from erc_synth.stats.report.page import write_report
+    from erc_synth.stats.report.sources import Inputs
 
-    references = out / "references.json"
-    counts = {
-        name: describe(load(name, data_dir=data_dir, verify="off")["train"])["labels"]
-        for name in table_benchmarks()
-        if find_data_dir(name, data_dir)
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    references.write_text(json.dumps(counts), "utf-8")
-    page = write_report(Inputs(results, outputs, curated, runs, stats, references), out, title=title)
+    references: dict[str, dict[str, int]] = {}
+    texts: dict[str, list[tuple[str, str]]] = {}
+    for name in table_benchmarks():
+        if not find_data_dir(name, data_dir):
+            continue
+        found = load(name, data_dir=data_dir, verify="off")
+        references[name] = describe(found["train"])["labels"]
+        for row in found["test"] if benchmark_text else ():
+            texts.setdefault(row["dialogue_id"], []).append((row["speaker"], row["text"]))
+    inputs = Inputs(results, outputs, curated, runs, stats, references, texts)
+    page = write_report(inputs, out, title=title, command=("erc-synth", *sys.argv[1:]))
     typer.echo(f"Wrote {page}")

@@ -9,21 +9,14 @@ Not covered: more than two treatments at once (`friedman`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
+from erc_synth.stats.errors import StatsError
+
 Law = dict[int, int]  # difference -> number of ways
 EXACT_TIES = 200_000  # n^2 k^2 of the largest table with ties whose law is made of whole numbers
-
-
-class StatsError(Exception):
-    """Bad input of the statistics; same attributes as the error class of the other stages."""
-
-    def __init__(self, message: str, *, hint: str = "", exit_code: int = 2) -> None:
-        super().__init__(f"{message} {hint}".rstrip())
-        self.hint = hint
-        self.exit_code = exit_code
 
 
 def _check(k: int, n: int) -> None:
@@ -68,14 +61,18 @@ def _lower_counts(k: int, n: int, upto: int) -> Iterator[int]:
         yield ways[-1]
 
 
-@lru_cache(maxsize=64)
-def _tail(k: int, n: int, d: int) -> tuple[int, int]:
-    """Ways to |D| >= d > 0, and to |D| = d >= 0."""
-    total = last = 0
-    if d <= n * (k - 1):
-        for last in _lower_counts(k, n, n * (k - 1) - d + 1):
-            total += last
-    return 2 * total, 2 * last if d else last
+def _tails(k: int, n: int, distances: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Ways to |D| >= d and to |D| = d for several d >= 0, in one walk from the rim of the law to its middle."""
+    top = n * (k - 1)
+    found = dict.fromkeys(distances, (0, 0))
+    inside = [d for d in found if d <= top]
+    total = 0
+    ways = _lower_counts(k, n, top - min(inside) + 1) if inside else iter(())
+    for d, count in zip(range(top, -1, -1), ways, strict=False):
+        total += count
+        if d in found:
+            found[d] = (2 * total, 2 * count if d else count)
+    return found
 
 
 def pairwise_law(k: int, n: int) -> dict[int, Fraction]:
@@ -91,7 +88,7 @@ def pairwise_pvalue_fraction(d: int, k: int, n: int) -> Fraction:
     """Exact two-sided P(|D| >= d)."""
     _check(k, n)
     d = abs(int(d))
-    return Fraction(_tail(k, n, d)[0], (k * (k - 1)) ** n) if d else Fraction(1)
+    return Fraction(_tails(k, n, [d])[d][0], (k * (k - 1)) ** n) if d else Fraction(1)
 
 
 def pairwise_pvalue(d: int, k: int, n: int, *, mid: bool = False) -> float:
@@ -106,11 +103,21 @@ def pairwise_pvalue(d: int, k: int, n: int, *, mid: bool = False) -> float:
     Raises:
         StatsError: k < 2 or n < 1.
     """
-    p = pairwise_pvalue_fraction(d, k, n)
-    if mid:
-        p -= Fraction(_tail(k, n, abs(int(d)))[1], 2 * (k * (k - 1)) ** n)
+    return pairwise_pvalues([d], k, n)[abs(int(d))][mid]
+
+
+def pairwise_pvalues(differences: Iterable[int], k: int, n: int) -> dict[int, tuple[float, float]]:
+    """|d| -> exact p and mid-p of many differences: the law is walked through once for all of them."""
+    _check(k, n)
+    total = (k * (k - 1)) ** n
+    tails = _tails(k, n, {abs(int(d)) for d in differences})
+    return {d: (_quotient(d, t, total, mid=False), _quotient(d, t, total, mid=True)) for d, t in tails.items()}
+
+
+def _quotient(d: int, tail: tuple[int, int], total: int, *, mid: bool) -> float:
+    beyond = tail[0] if d else total
     # Both parts may exceed the range of a float; the quotient does not.
-    return float(p)
+    return float(Fraction(2 * beyond - tail[1] if mid else 2 * beyond, 2 * total))
 
 
 def tied_pvalue(d: float, blocks: Sequence[Sequence[float]]) -> Fraction:
@@ -119,31 +126,58 @@ def tied_pvalue(d: float, blocks: Sequence[Sequence[float]]) -> Fraction:
     Args:
         d: Observed difference of two rank sums (a multiple of one half).
         blocks: The mid-ranks of each block; the blocks may differ.
-
-    Differences are counted in half ranks, so that mid-ranks stay whole numbers.
     """
+    law = _whole_law(blocks)
+    bound = round(2 * abs(d))
+    return Fraction(sum(ways for move, ways in law.items() if abs(move) >= bound), sum(law.values()))
+
+
+def _whole_law(blocks: Sequence[Sequence[float]]) -> Law:
+    """Difference in half ranks (so that mid-ranks stay whole numbers) -> number of ways."""
     law: Law = {0: 1}
-    total = 1
     for ranks in blocks:
         following: Counter[int] = Counter()
         moves = _moves(ranks)
         for base, ways in law.items():
             for move, more in moves.items():
                 following[base + move] += ways * more
-        law = dict(following)
-        total *= len(ranks) * (len(ranks) - 1)
-    bound = round(2 * abs(d))
-    return Fraction(sum(ways for difference, ways in law.items() if abs(difference) >= bound), total)
+        law = following
+    return law
 
 
-def block_pvalue(d: float, blocks: Sequence[Sequence[float]]) -> float:
-    """Two-sided P(|D| >= d) of any table: exact as in `tied_pvalue`, in float64 for large ones.
+class BlockLaw:
+    """The law of any table, built once and asked for many pairs: P(|D| >= d) of each.
 
-    The convolution has positive terms only, so float64 keeps a relative error of about n * 1e-16.
+    Exact in whole numbers, as in `tied_pvalue`; in float64 for large tables. There the convolution
+    has positive terms only, so float64 keeps a relative error of about n * 1e-16.
     """
-    n, k = len(blocks), len(blocks[0])
-    if n * n * k * k <= EXACT_TIES:
-        return float(tied_pvalue(d, blocks))
+
+    def __init__(self, blocks: Sequence[Sequence[float]]) -> None:
+        n, k = len(blocks), len(blocks[0])
+        if n * n * k * k <= EXACT_TIES:
+            counts = _whole_law(blocks)
+            self._at = self._tail_of(counts, sum(counts.values()))
+        else:
+            self._at = self._tail_of(_float_law(blocks), 1.0)
+
+    @staticmethod
+    def _tail_of(law: dict[int, int] | dict[int, float], total: float) -> list[float]:
+        """P(|D| >= h) for each h in half ranks, summed from the rim (small terms first)."""
+        beyond: list[float] = []
+        running: float = 0
+        for h in range(max(law), 0, -1):
+            running += law.get(h, 0) + law.get(-h, 0)
+            # True division of whole numbers is right even where both are beyond the range of a float.
+            beyond.append(running / total)
+        return [1.0, *reversed(beyond)]
+
+    def pvalue(self, d: float) -> float:
+        """Two-sided P(|D| >= d)."""
+        half = round(2 * abs(d))
+        return self._at[half] if half < len(self._at) else 0.0
+
+
+def _float_law(blocks: Sequence[Sequence[float]]) -> dict[int, float]:
     import numpy as np
 
     law, reach = np.ones(1), 0  # of differences -reach .. reach, in half ranks
@@ -153,10 +187,12 @@ def block_pvalue(d: float, blocks: Sequence[Sequence[float]]) -> float:
         step = np.zeros(2 * far + 1)
         step[[move + far for move in moves]] = list(moves.values())
         law, reach = np.convolve(law, step / step.sum()), reach + far
-    bound = round(2 * abs(d))
-    if not bound:
-        return 1.0
-    return float(law[: max(0, reach - bound + 1)].sum() + law[reach + bound :].sum())
+    return dict(enumerate(law.tolist(), start=-reach))
+
+
+def block_pvalue(d: float, blocks: Sequence[Sequence[float]]) -> float:
+    """Two-sided P(|D| >= d) of one difference in any table (`BlockLaw` for many)."""
+    return BlockLaw(blocks).pvalue(d)
 
 
 @lru_cache(maxsize=4096)

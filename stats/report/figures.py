@@ -1,4 +1,4 @@
-"""Figures of the report as inline SVG: critical-difference diagram, heat map, curves, distributions.
+"""Figures of the report as inline SVG: critical-difference diagram, learning curves, label shares.
 
 Input: plain numbers. Output: SVG text that takes its colours from CSS variables of the page (light,
 dark) with fixed fall-backs for a file of its own. Colour-blind-safe palette (Okabe and Ito).
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f")
 # Prefixed names: the style of an inline SVG applies to the whole page.
 STYLE = (
-    "<style>.fig-ink{fill:var(--ink,#1f2328)}.fig-soft{fill:var(--soft,#57606a)}.fig-line{stroke:var(--ink,#1f2328);fill:none}"
-    ".fig-grid{stroke:var(--edge,#d0d7de)}svg text{font:12px system-ui,sans-serif}</style>"
+    "<style>.fig-ink{fill:var(--ink,#1f2328)}.fig-soft{fill:var(--soft,#57606a)}"
+    ".fig-line{stroke:var(--ink,#1f2328);fill:none}.fig-grid{stroke:var(--edge,#d0d7de)}"
+    ".fig-dot{stroke:var(--paper,#fff)}svg text{font:12px system-ui,sans-serif}</style>"
 )
 
 
@@ -73,85 +75,101 @@ def _groups(ranks: Sequence[float], difference: float | None) -> list[tuple[int,
     return found
 
 
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round values (1, 2 or 5 times a power of ten apart) that span low to high, the last one at or above high."""
+    span = max(high - low, 1e-9)
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(power * factor for factor in (1, 2, 5, 10, 20) if span / (power * factor) <= most)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """A plotting area; data to pixels."""
+
+    x_low: float
+    x_high: float
+    y_high: float
+    left: int = 64
+    top: int = 14
+    width: int = 420
+    height: int = 200
+
+    def place(self, point: tuple[float, float]) -> tuple[float, float]:
+        across = (point[0] - self.x_low) / (self.x_high - self.x_low) if self.x_high > self.x_low else 0.5
+        return self.left + across * self.width, self.top + self.height * (1 - point[1] / self.y_high)
+
+
 def curves(series: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_title: str) -> str:
-    """Lines of (x, y) points with markers and a legend."""
+    """Lines of (x, y) points (y from 0, x whole numbers) with round ticks, titled axes, markers and a legend."""
     points = [point for line in series.values() for point in line]
     if not points:
         return ""
-    x_low, x_high = min(p[0] for p in points), max(p[0] for p in points)
-    y_low, y_high = 0.0, max(max(p[1] for p in points), 1e-9) * 1.08
-    left, top, width, height = 50, 12, 420, 200
-
-    def place(point: tuple[float, float]) -> tuple[float, float]:
-        across = (point[0] - x_low) / (x_high - x_low) if x_high > x_low else 0.5
-        return left + across * width, top + height - (point[1] - y_low) / (y_high - y_low) * height
-
-    parts = []
-    for i in range(5):
-        value = y_low + (y_high - y_low) * i / 4
-        y = place((x_low, value))[1]
-        parts.append(f'<line class="fig-grid" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="fig-soft" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2g}</text>')
-    for tick in range(math.ceil(x_low), math.floor(x_high) + 1, max(1, round((x_high - x_low) / 10))):
-        x = place((tick, y_low))[0]
-        parts.append(f'<text class="fig-soft" x="{x:.1f}" y="{top + height + 16}" text-anchor="middle">{tick}</text>')
+    rows = ticks(0, max(max(p[1] for p in points), 1))
+    axes = _Axes(min(p[0] for p in points), max(p[0] for p in points), rows[-1])
+    bottom = axes.top + axes.height
+    parts = [_axis_lines(axes, rows, y_title)]
+    steps = [x for x in ticks(axes.x_low, axes.x_high, 10) if x == int(x) and axes.x_low <= x <= axes.x_high]
+    for x in steps or [axes.x_low]:
+        at = axes.place((x, 0))[0]
+        parts.append(f'<line class="fig-line" x1="{at:.1f}" x2="{at:.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
+        parts.append(_text(at, bottom + 17, f"{x:g}", soft=True, anchor="middle"))
+    parts.append(_text(axes.left + axes.width / 2, bottom + 34, x_title, soft=True, anchor="middle"))
     for i, (name, line) in enumerate(series.items()):
         colour, dash = PALETTE[i % len(PALETTE)], ("" if i < len(PALETTE) else ' stroke-dasharray="5 3"')
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, line))
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(axes.place, line))
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dash} points="{path}"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in map(place, line)]
-        parts.append(f'<rect x="{left}" y="{top + height + 44 + 18 * i}" width="12" height="12" fill="{colour}"/>')
-        parts.append(f'<text class="fig-ink" x="{left + 18}" y="{top + height + 54 + 18 * i}">{escape(name)}</text>')
-    middle, below = left + width / 2, top + height + 32
-    parts.append(f'<text class="fig-soft" x="{middle}" y="{below}" text-anchor="middle">{escape(x_title)}</text>')
-    return svg(left + width + 20, top + height + 58 + 18 * len(series), f"{y_title} by {x_title}", "".join(parts))
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in map(axes.place, line)]
+        y = bottom + 46 + 18 * i
+        parts.append(f'<rect x="{axes.left}" y="{y}" width="12" height="12" fill="{colour}"/>')
+        parts.append(_text(axes.left + 18, y + 10, name))
+    size = axes.left + axes.width + 20, bottom + 54 + 18 * len(series)
+    return svg(*size, f"{y_title} by {x_title.lower()}", "".join(parts))
 
 
-def log_bars(title: str, counts: Mapping[str, int], reference: Mapping[str, int], decades: int) -> str:
-    """Counts per label on a log axis as bars, the reference as dots (the paper's Figure 2)."""
-    left, width, row = 96, 230, 22
+def _axis_lines(axes: _Axes, rows: Sequence[float], title: str) -> str:
+    """Grid lines with their values, and the title of the y axis along it."""
     parts = []
+    for value in rows:
+        y = axes.place((axes.x_low, value))[1]
+        line = "fig-grid" if value else "fig-line"
+        parts.append(f'<line class="{line}" x1="{axes.left}" x2="{axes.left + axes.width}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(axes.left - 6, y + 4, f"{value:g}", soft=True, anchor="end"))
+    middle = axes.top + axes.height / 2
+    turned = f'transform="translate(16,{middle:.0f}) rotate(-90)" text-anchor="middle"'
+    return "".join(parts) + f'<text class="fig-soft" {turned}>{escape(title)}</text>'
 
-    def x(count: int) -> float:
-        return left + (math.log10(count) / decades * width if count > 0 else 0)
 
+def _text(x: float, y: float, text: str, *, soft: bool = False, anchor: str = "start") -> str:
+    ink = "fig-soft" if soft else "fig-ink"
+    return f'<text class="{ink}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def share_bars(title: str, counts: Mapping[str, int], reference: Mapping[str, int]) -> str:
+    """Share of each label in percent as bars from 0, the reference's as dots; counts stand beside."""
+    left, width, row = 104, 220, 22
+    shares, others = _shares(counts), _shares(reference)
+    rows = ticks(0, max([*shares.values(), *others.values(), 1]), 5)
     bottom = 8 + row * len(counts)
-    for decade in range(decades + 1):
-        at = left + decade / decades * width
-        parts.append(f'<line class="fig-grid" x1="{at:.1f}" x2="{at:.1f}" y1="4" y2="{bottom}"/>')
-        parts.append(f'<text class="fig-soft" x="{at:.1f}" y="{bottom + 14}" text-anchor="middle">{10**decade}</text>')
-    for i, (label, count) in enumerate(counts.items()):
-        y = 8 + row * i
-        parts.append(f'<text class="fig-ink" x="{left - 6}" y="{y + 14}" text-anchor="end">{escape(label)}</text>')
-        long = max(x(count) - left, 2 if count else 0)
-        parts.append(f'<rect fill="{PALETTE[0]}" x="{left}" y="{y + 3}" width="{long:.1f}" height="14"/>')
-        note = str(count)
-        if reference.get(label):
-            note += f" / {reference[label]}"
-            parts.append(f'<circle fill="{PALETTE[1]}" cx="{x(reference[label]):.1f}" cy="{y + 10}" r="5"/>')
-        parts.append(f'<text class="fig-soft" x="{left + width + 8}" y="{y + 14}">{note}</text>')
-    return svg(left + width + 90, bottom + 20, f"{title}: utterances per label, log axis", "".join(parts))
-
-
-def heat_map(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], title: str) -> str:
-    """A table of numbers over one colour whose strength grows with the value; the numbers stay readable."""
-    left, top, wide, high = 118, 84, 54, 26
-    low, most = min(map(min, values)), max(map(max, values))
     parts = []
-    for j, name in enumerate(columns):
-        x = left + (j + 0.5) * wide
-        parts.append(
-            f'<text class="fig-ink" transform="translate({x:.0f},{top - 8}) rotate(-40)">{escape(name)}</text>'
-        )
-    for i, (name, line) in enumerate(zip(rows, values, strict=True)):
-        y = top + i * high
-        parts.append(f'<text class="fig-ink" x="{left - 8}" y="{y + 17}" text-anchor="end">{escape(name)}</text>')
-        for j, value in enumerate(line):
-            share = (value - low) / (most - low) if most > low else 0.5
-            parts.append(
-                f'<rect fill="{PALETTE[0]}" fill-opacity="{0.04 + 0.46 * share:.2f}" x="{left + j * wide}" y="{y}" '
-                f'width="{wide - 2}" height="{high - 2}"/>'
-            )
-            x = left + j * wide + wide / 2 - 1
-            parts.append(f'<text class="fig-ink" x="{x}" y="{y + 17}" text-anchor="middle">{value:.1f}</text>')
-    return svg(left + len(columns) * wide + 50, top + len(rows) * high + 4, title, "".join(parts))
+    for value in rows:
+        at = left + value / rows[-1] * width
+        parts.append(f'<line class="fig-grid" x1="{at:.1f}" x2="{at:.1f}" y1="4" y2="{bottom}"/>')
+        parts.append(_text(at, bottom + 15, f"{value:g} %", soft=True, anchor="middle"))
+    for i, label in enumerate(counts):
+        y = 8 + row * i
+        long = shares[label] / rows[-1] * width
+        parts.append(_text(left - 6, y + 14, label, anchor="end"))
+        parts.append(f'<rect fill="{PALETTE[0]}" x="{left}" y="{y + 3}" width="{long:.1f}" height="14"/>')
+        if label in others:
+            at = left + others[label] / rows[-1] * width
+            parts.append(f'<circle class="fig-dot" fill="{PALETTE[1]}" cx="{at:.1f}" cy="{y + 10}" r="5"/>')
+        parts.append(_text(left + width + 14, y + 14, f"{shares[label]:.1f} % ({counts[label]:,})", soft=True))
+    said = ", ".join(f"{label} {share:.1f} %" for label, share in shares.items())
+    return svg(left + width + 120, bottom + 22, f"{title}, share of each label: {said}", "".join(parts))
+
+
+def _shares(counts: Mapping[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {label: 100 * count / total for label, count in counts.items()} if total else dict.fromkeys(counts, 0.0)

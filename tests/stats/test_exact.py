@@ -17,7 +17,7 @@ from erc_synth.stats.exact import (
     pairwise_pvalue_fraction,
     tied_pvalue,
 )
-from erc_synth.stats.friedman import ranks_of
+from erc_synth.stats.ranks import ranks_of
 
 
 def alternating_sum(d, k, n):

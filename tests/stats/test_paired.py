@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from erc_synth.stats.exact import StatsError
+from erc_synth.stats.errors import StatsError
 from erc_synth.stats.paired import compare_files, paired_bootstrap
 
 labels = st.sampled_from("abc")

@@ -3,7 +3,7 @@
 Purpose: a cell says which settings and which data its score is from. A finished cell of other settings or other data
 is refused, never skipped; a finished cell is never overwritten by a failure.
 Input: metrics.json of a training. Output: `results/<cell>.json` (docs/contracts/cell.schema.json).
-Not covered: running trainings (`launchers`), reading cells for statistics (`stats.table`).
+Not covered: running trainings (`launchers`), reading cells for statistics (`stats.cells`).
 """
 
 from __future__ import annotations

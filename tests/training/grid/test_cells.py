@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.stats.friedman import analyse
-from erc_synth.stats.table import grid_table
+from erc_synth.stats.analysis import analyse
+from erc_synth.stats.cells import grid_table
 from erc_synth.training.grid import cells
 
 
