@@ -19,24 +19,11 @@ import yaml
 
 from erc_synth.dataset_cards.facts import NOT_RECORDED, ConfigFacts, Facts
 from erc_synth.dataset_cards.figures import label_distributions, label_transitions
+from erc_synth.dataset_cards.licences import HUB_LICENCES
+from erc_synth.dataset_cards.lint import size_category
 from erc_synth.loaders.schema import Dialogue
 
 PRETTY_NAME = "erc-synth"
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
-HUB_LICENCES = frozenset(
-    [
-        "apache-2.0",
-        "mit",
-        "llama2",
-        "llama3",
-        "llama3.1",
-        "cc-by-4.0",
-        "cc-by-sa-4.0",
-        "cc-by-nc-4.0",
-        "unknown",
-        "other",
-    ]
-)
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&:@-])")
 
 
@@ -86,7 +73,7 @@ def front_matter(
         "language_creators": ["machine-generated"],
         "multilinguality": ["monolingual"],
         "source_datasets": ["original"],
-        "size_categories": [next((name for most, name in SIZES if total < most), "10M<n<100M")],
+        "size_categories": [size_category(total)],
         "task_categories": ["text-classification"],
         "task_ids": ["multi-class-classification", "sentiment-classification"],
         "tags": ["synthetic", "emotion-recognition-in-conversation", "erc", "conversational", "datasets"],

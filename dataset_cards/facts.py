@@ -6,7 +6,6 @@ written data. Output: `Facts`. A missing optional key reads "not recorded". Not 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from erc_synth.loaders import registry
+from erc_synth.loaders.curated import curated_dialogues
 from erc_synth.loaders.describe import describe
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json
@@ -58,10 +58,13 @@ class Facts:
     missing_references: tuple[str, ...]
 
 
-def labels_of(manifest: Mapping[str, Any]) -> LabelSet:
-    """Label set of a recipe: a named one, or its own labels in number order."""
-    recipe = manifest.get("recipe") or {}
-    name = recipe.get("label_set", "")
+def labels_of(manifest: Mapping[str, Any], curation: Mapping[str, Any]) -> LabelSet:
+    """Label set of a config, as curation wrote it; else that of the recipe, its own labels in number order."""
+    recipe, said = manifest.get("recipe") or {}, curation.get("label_set") or {}
+    name = str(said.get("name") or recipe.get("label_set", ""))
+    if said.get("labels"):
+        known = label_set(name).labels if name in label_set_names() else ()
+        return label_set(name) if known == tuple(said["labels"]) else LabelSet(name, tuple(said["labels"]))
     if name in label_set_names():
         return label_set(name)
     numbers = recipe.get("labels") or {}
@@ -88,20 +91,19 @@ def config_facts(curated: Path, runs: Path, name: str) -> ConfigFacts:
     speakers: set[str] = set()
     words = dialogues = utterances = 0
     samples: list[Dialogue] = []
-    with (curated / f"{name}.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            dialogue = Dialogue.from_json(json.loads(line))
-            dialogues += 1
-            utterances += len(dialogue)
-            if len(samples) < 3:
-                samples.append(dialogue)
-            emotions = [str(turn.emotion) for turn in dialogue.utterances]
-            labels.update(emotions)
-            moves.update(pairwise(emotions))
-            speakers.update(turn.speaker for turn in dialogue.utterances)
-            words += sum(len(turn.text.split()) for turn in dialogue.utterances)
+    label_names = labels_of(manifest, curation)
+    for _, dialogue in curated_dialogues(curated / f"{name}.jsonl", label_names):
+        dialogues += 1
+        utterances += len(dialogue)
+        if len(samples) < 3:
+            samples.append(dialogue)
+        emotions = [str(turn.emotion) for turn in dialogue.utterances]
+        labels.update(emotions)
+        moves.update(pairwise(emotions))
+        speakers.update(turn.speaker for turn in dialogue.utterances)
+        words += sum(len(turn.text.split()) for turn in dialogue.utterances)
     return ConfigFacts(
-        name, labels_of(manifest), manifest, curation,
+        name, label_names, manifest, curation,
         read_json(curated / f"{name}.quality.json", optional=True) or None,
         dialogues, utterances, len(speakers), words, dict(labels), dict(moves), tuple(samples),
     )  # fmt: skip

@@ -2,23 +2,79 @@
 
 Input: a folder. Output: a list of problems, empty when it may be published. Catches the traps that
 the Hub accepts silently: label order in YAML against Parquet, wrong counts, two defaults, patterns
-without files, a loading script, mixed formats, placeholders. Not covered: the network.
+without files, names and versions that nobody can load, a loading script, files that the build did not write,
+placeholders. Whatever is wrong with a folder is a problem, never another error. Not covered: the network.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import BaseModel, ValidationError, field_validator
 
-from erc_synth.dataset_cards.card import HUB_LICENCES
+from erc_synth.dataset_cards.folder import files_below, read_marker
+from erc_synth.dataset_cards.licences import HUB_LICENCES
+from erc_synth.loaders.errors import ErcSynthError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Features
 
 MAX_FILE = 5 * 1024**3
 MAX_CARD = 1_000_000
 PLACEHOLDER = re.compile(r"\[More Information Needed\]|\{\{|\{%|TODO|Undefined")
+VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
+CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]*")
+IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]+src=\"([^\"]+)\"")
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
+
+
+class _DataFile(BaseModel):
+    split: str
+    path: str
+
+
+class _Config(BaseModel):
+    config_name: str
+    data_files: list[_DataFile]
+    default: bool = False
+    version: str | None = None
+
+
+class _Split(BaseModel):
+    name: str
+    num_examples: int
+
+
+class _Info(BaseModel):
+    config_name: str
+    features: list[dict[str, Any]]
+    splits: list[_Split]
+
+
+class _Header(BaseModel):
+    """What we need of a card's YAML; other keys are free."""
+
+    license: str
+    license_name: str | None = None
+    size_categories: list[str] = []
+    configs: list[_Config] = []
+    dataset_info: list[_Info] = []
+
+    @field_validator("dataset_info", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
+
+def size_category(rows: int) -> str:
+    """The Hub's name for a number of rows."""
+    return next((name for most, name in SIZES if rows < most), "10M<n<100M")
 
 
 def front_matter_of(card: Path) -> dict[str, Any]:
@@ -36,82 +92,162 @@ def problems(folder: Path) -> list[str]:
     if not folder.is_dir():
         return [f"{folder} is not a folder."]
     card = folder / "README.md"
-    if not card.exists():
+    if not card.is_file():
         return [f"{card} is missing."]
     try:
         header = front_matter_of(card)
-    except yaml.YAMLError as error:
-        return [f"{card}: the YAML header cannot be read: {error}."]
-    if not header:
-        return [f"{card} has no YAML header."]
-    return [*_card(card, header), *_files(folder), *_configs(folder, header)]
+        if not header:
+            return [f"{card} has no YAML header."]
+        known = _Header.model_validate(header)
+    except ValidationError as error:
+        return [f"{card}: {'.'.join(map(str, e['loc']))}: {e['msg'].lower()}." for e in error.errors()]
+    except UnicodeDecodeError:
+        return [f"{card}: the text is not UTF-8."]
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        return [f"{card}: the YAML header cannot be read: {' '.join(str(error).split())}."]
+    return [*_card(card, known), *_files(folder, known), *_configs(folder, known)]
 
 
-def _card(card: Path, header: dict[str, Any]) -> Iterator[str]:
+def _card(card: Path, header: _Header) -> Iterator[str]:
     text = card.read_text("utf-8")
-    page = re.sub(r"^ {4}.*$", "", text.split("---\n", 2)[2], flags=re.MULTILINE)  # samples are data
-    if match := PLACEHOLDER.search(page):
+    page = re.sub(r"^ {4}.*$|<details>.*?</details>", "", text.split("---\n", 2)[2], flags=re.MULTILINE | re.DOTALL)
+    if match := PLACEHOLDER.search(re.sub(r"^ {4}.*$", "", page, flags=re.MULTILINE)):  # samples are data
         yield f"{card} still holds the placeholder {match[0]!r}."
     if len(text) > MAX_CARD:
         yield f"{card} is {len(text):,} characters long; the Hub takes {MAX_CARD:,}."
-    if header.get("license") not in HUB_LICENCES:
-        yield f"{card}: the licence {header.get('license')!r} is not one the Hub knows."
-    if header.get("license") == "other" and not header.get("license_name"):
+    if header.license not in HUB_LICENCES:
+        yield f"{card}: the licence {header.license!r} is not one the Hub knows."
+    if header.license == "other" and not header.license_name:
         yield f"{card}: licence 'other' needs license_name."
+    for found in IMAGE.finditer(page):
+        name = found[1] or found[2]
+        if "://" not in name and not (_inside(name) and (card.parent / name).is_file()):
+            yield f"{card} shows the figure {name}, which is not in the folder."
+    rows = sum(split.num_examples for info in header.dataset_info for split in info.splits)
+    if header.size_categories and header.size_categories != [size_category(rows)]:
+        yield f"{card}: size_categories says {header.size_categories}, {rows:,} rows are {size_category(rows)}."
 
 
-def _files(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.rglob("*")):
+def _inside(name: str) -> bool:
+    """True for a path or pattern that stays in the folder."""
+    path = PurePosixPath(name)
+    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
+
+
+def _files(folder: Path, header: _Header) -> Iterator[str]:
+    try:
+        marker = read_marker(folder)
+    except ErcSynthError as error:
+        yield str(error)
+        return
+    built = set(marker["files"]) if marker else _named(folder, header)
+    for name in files_below(folder):
+        path = folder / name
+        if any(part.startswith(".") for part in Path(name).parts):
+            continue  # hidden files stay here
         if path.suffix == ".py":
             yield f"{path} would be taken for a loading script; `datasets` refuses such repos."
-        if path.suffix in (".json", ".jsonl", ".csv", ".arrow"):
+        elif path.suffix in (".json", ".jsonl", ".csv", ".arrow"):
             yield f"{path}: one repo holds one data format; this one is Parquet."
-        if path.is_file() and path.stat().st_size > MAX_FILE:
+        elif path.is_symlink():
+            yield f"{path} is a link: what it points at is not ours to publish."
+        elif name not in built:
+            yield f"{path} was not written by the build: move it out of the folder."
+        elif path.stat().st_size > MAX_FILE:
             yield f"{path} is larger than {MAX_FILE:,} bytes."
+    if marker:
+        yield from (f"{folder / name} is missing." for name in sorted(built) if not (folder / name).is_file())
 
 
-def _configs(folder: Path, header: dict[str, Any]) -> Iterator[str]:
-    configs = header.get("configs") or []
-    infos = {info.get("config_name"): info for info in header.get("dataset_info") or []}
-    if not configs:
+def _named(folder: Path, header: _Header) -> set[str]:
+    """Files that the card of a folder without a marker names."""
+    patterns = [file.path for config in header.configs for file in config.data_files if _inside(file.path)]
+    found = {path for pattern in [*patterns, "figures/*.svg", "recipes/*.toml"] for path in folder.glob(pattern)}
+    return {"README.md", *(path.relative_to(folder).as_posix() for path in found)}
+
+
+def _configs(folder: Path, header: _Header) -> Iterator[str]:
+    infos = {info.config_name: info for info in header.dataset_info}
+    if not header.configs:
         yield "The card names no configs: all data would merge into one."
-    if sum(bool(config.get("default")) for config in configs) != 1:
+    if sum(config.default for config in header.configs) != 1:
         yield "Exactly one config must be the default."
-    for config in configs:
-        name = config["config_name"]
+    for config in header.configs:
+        name = config.config_name
+        if not CONFIG.fullmatch(name):
+            yield f"The config name {name!r} cannot be loaded: use a-z, 0-9, _ and -."
+        if config.version is not None and not VERSION.fullmatch(config.version):
+            yield f"{name}: the version {config.version!r} cannot be loaded: use three numbers, as 1.0.0."
         if name not in infos:
             yield f"{name}: dataset_info is missing."
             continue
         yield from _splits(folder, config, infos[name])
 
 
-def _splits(folder: Path, config: dict[str, Any], info: dict[str, Any]) -> Iterator[str]:
-    import pyarrow.parquet as pq
+def _splits(folder: Path, config: _Config, info: _Info) -> Iterator[str]:
     from datasets import Features
 
-    name = config["config_name"]
-    features = Features._from_yaml_list(info["features"])
-    counts = {split["name"]: split["num_examples"] for split in info["splits"]}
-    patterns = {entry["split"]: entry["path"] for entry in config["data_files"]}
+    name = config.config_name
+    try:
+        features = Features._from_yaml_list(info.features)
+    except Exception as error:  # whatever datasets finds wrong with them
+        yield f"{name}: the features of the card cannot be read ({type(error).__name__})."
+        return
+    counts = {split.name: split.num_examples for split in info.splits}
+    patterns = {entry.split: entry.path for entry in config.data_files}
     if set(counts) != set(patterns):
         yield f"{name}: configs and dataset_info name different splits."
     seen: dict[str, str] = {}
     for split, pattern in patterns.items():
-        files = sorted(folder.glob(pattern))
-        if not files:
+        if not _inside(pattern):
+            yield f"{name}: the pattern {pattern!r} leaves the folder."
+        elif not (files := sorted(folder.glob(pattern))):
             yield f"{name}: the pattern {pattern!r} matches no file."
-            continue
-        rows = 0
-        for file in files:
-            table = pq.ParquetFile(file)
-            rows += table.metadata.num_rows
-            stored = Features.from_arrow_schema(table.schema_arrow)
-            if stored != features:
-                yield f"{file}: the features differ from the card's (label names or order, or columns)."
-            if "dialogue_id" not in stored:
-                continue
-            for dialogue_id in set(table.read(["dialogue_id"])["dialogue_id"].to_pylist()):
-                if seen.setdefault(dialogue_id, split) != split:
-                    yield f"{name}: dialogue {dialogue_id!r} is in both {seen[dialogue_id]} and {split}."
-        if rows != counts.get(split):
-            yield f"{name}: the {split} split has {rows} rows, the card says {counts.get(split)}."
+        else:
+            tables = [_table(file) for file in files]
+            yield from (table for table in tables if isinstance(table, str))
+            whole = [table for table in tables if isinstance(table, _Table)]
+            yield from _rows(f"{name}: the {split} split", whole, features, counts.get(split))
+            yield from _shared(name, split, whole, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Number of rows, schema and dialogue ids of one file."""
+
+    file: Path
+    rows: int
+    schema: pa.Schema
+    ids: list[str]
+
+
+def _table(file: Path) -> _Table | str:
+    """What must be known of a Parquet file; a sentence when it is none."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as opened:
+            schema = opened.schema_arrow
+            known = "dialogue_id" in schema.names
+            ids = opened.read(["dialogue_id"])["dialogue_id"].unique().to_pylist() if known else []
+            return _Table(file, opened.metadata.num_rows, schema, ids)
+    except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
+        return f"{file} is no whole Parquet file ({' '.join(str(error).split())[:200]})."
+
+
+def _rows(where: str, tables: Sequence[_Table], features: Features, wanted: int | None) -> Iterator[str]:
+    from datasets import Features
+
+    for table in tables:
+        if Features.from_arrow_schema(table.schema) != features:
+            yield f"{table.file}: the features differ from the card's (label names or order, or columns)."
+    rows = sum(table.rows for table in tables)
+    if rows != wanted:
+        yield f"{where} has {rows} rows, the card says {wanted}."
+
+
+def _shared(name: str, split: str, tables: Sequence[_Table], seen: dict[str, str]) -> Iterator[str]:
+    """Dialogues that stand in two splits."""
+    for dialogue_id in (key for table in tables for key in table.ids):
+        if seen.setdefault(dialogue_id, split) != split:
+            yield f"{name}: dialogue {dialogue_id!r} is in both {seen[dialogue_id]} and {split}."

@@ -1,5 +1,6 @@
 """The built folder: loads with `datasets` alone, says what it is, and hostile text cannot break it."""
 
+import contextlib
 import json
 import shutil
 
@@ -8,7 +9,9 @@ import yaml
 from markdown_it import MarkdownIt
 
 from erc_synth.cli.build import build
+from erc_synth.dataset_cards import folder as folder_module
 from erc_synth.dataset_cards.card import markdown_text
+from erc_synth.dataset_cards.folder import MARKER
 from erc_synth.dataset_cards.lint import front_matter_of, problems
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import label_set, to_dialogues
@@ -97,6 +100,16 @@ def test_markdown_text_is_literal():
         (lambda f: _edit(f, "license: llama2", "license: mine"), "not one the Hub knows"),
         (lambda f: _edit(f, "  default: true\n", ""), "Exactly one config"),
         (lambda f: _edit(f, "# erc-synth", "# [More Information Needed]"), "placeholder"),
+        (lambda f: (f / "token.txt").write_text("hf_x"), "token.txt was not written by the build"),
+        (lambda f: (f / "old_config").mkdir() or (f / "old_config" / "x.parquet").write_text(""), "not written by"),
+        (lambda f: (f / "link").symlink_to("/etc"), "is a link"),
+        (lambda f: (f / "figures" / "label_transitions.svg").unlink(), "shows the figure"),
+        (lambda f: _edit(f, "n<1K", "1K<n<10K"), "size_categories"),
+        (lambda f: _edit(f, "path: meld_natural/", "path: ../meld_natural/"), "leaves the folder"),
+        (lambda f: _edit(f, "version: 1.0.0", "version: v1.0.0"), "the version 'v1.0.0' cannot be loaded"),
+        (lambda f: _edit(f, "config_name: meld_natural", "config_name: 'Meld*'"), "cannot be loaded"),
+        (lambda f: (f / "README.md").write_bytes(b"\xff" + (f / "README.md").read_bytes()), "not UTF-8"),
+        (lambda f: (f / MARKER).write_text("[]"), "JSON object"),
     ],
 )
 def test_lint_finds_what_the_hub_would_take_silently(tmp_path, harm, message):
@@ -124,6 +137,92 @@ def test_a_failed_build_leaves_the_old_folder(tmp_path):
         build(curated=tmp_path / "curated", runs=tmp_path / "runs", out=folder)
     assert (folder / "README.md").read_bytes() == before
     assert list((tmp_path / "dist").iterdir()) == [folder]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing of ours runs after it but `finally`."""
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_a_kill_at_any_step_of_the_swap_leaves_the_old_or_the_new(tmp_path, monkeypatch, step):
+    folder = _built(tmp_path)
+    old = (folder / "README.md").read_bytes()
+    monkeypatch.setattr(folder_module, "_remove", _killing(folder_module._remove, step, after=4))
+    rename = _killing(type(folder).rename, step, after=0, each=2)
+    monkeypatch.setattr(type(folder), "rename", rename)
+    options = {"curated": tmp_path / "curated", "runs": tmp_path / "runs", "out": folder}
+    with contextlib.suppress(Killed):
+        build(**options, version="2.0.0")
+    monkeypatch.undo()
+    places = [path for path in (folder, folder.with_name(".erc-synth.old")) if (path / MARKER).exists()]
+    assert places
+    assert any(problems(path) == [] for path in places)
+    assert any((path / "README.md").read_bytes() == old or b"2.0.0" in (path / "README.md").read_bytes()
+               for path in places)  # fmt: skip
+    build(**options, version="3.0.0")  # the next build makes up for it
+    assert b"3.0.0" in (folder / "README.md").read_bytes()
+    assert [path.name for path in folder.parent.iterdir()] == ["erc-synth"]
+
+
+def _killing(function, step, *, after, each=1):
+    """The function, with a kill before or after its n-th call."""
+    calls = 0
+
+    def wrapped(*words):
+        nonlocal calls
+        if words[0].suffix == ".parquet" or words[0].name.startswith(f".{MARKER}"):
+            return function(*words)
+        calls += each
+        if after + calls - (each - 1) == step:
+            raise Killed
+        done = function(*words)
+        if after + calls - (each - 1) + 1 == step:
+            raise Killed
+        return done
+
+    return wrapped
+
+
+def test_a_folder_of_ones_own_is_never_replaced(tmp_path):
+    curated, runs = write_project(tmp_path, configs=("meld_natural",))
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.tex").write_text("years")
+    with pytest.raises(ErcSynthError, match="precious was not written by erc-synth build"):
+        build(curated=curated, runs=runs, out=precious)
+    assert (precious / "thesis.tex").read_text() == "years"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curated", "precious", "runs"]
+
+
+def test_a_file_of_ones_own_in_the_built_folder_stays(tmp_path):
+    folder = _built(tmp_path)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ErcSynthError, match=r"holds notes.txt, which the build did not write"):
+        build(curated=tmp_path / "curated", runs=tmp_path / "runs", out=folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+WRONG = [
+    *(("version", version) for version in ("v1.0.0", "1.0", "1.0.0-rc1", "1.0.0\n", "١.٠.٠", "")),
+    *(("repo_id", name) for name in ("org", "a/b/c", "org/na me", "")),
+]
+
+
+@pytest.mark.parametrize(("option", "value"), WRONG)
+def test_names_that_nobody_could_load_are_refused_before_any_work(tmp_path, option, value):
+    curated, runs = write_project(tmp_path, configs=("meld_natural",))
+    with pytest.raises(ErcSynthError, match="is no version" if option == "version" else "is not a repo id"):
+        build(curated=curated, runs=runs, out=tmp_path / "dist" / "x", **{option: value})
+    assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.parametrize("name", ["meld natural", "Meld", ".meld", "a*b", "a?b", "a:b", "a<b", "-x", "é"])
+def test_config_names_that_nobody_could_load_are_refused(tmp_path, name):
+    curated, runs = write_project(tmp_path, configs=("meld_natural",))
+    for end in (".jsonl", ".curation.json"):
+        (curated / f"meld_natural{end}").rename(curated / f"{name}{end}")
+    with pytest.raises(ErcSynthError, match="cannot be loaded from the Hub"):
+        build(curated=curated, runs=runs, out=tmp_path / "dist" / "x")
 
 
 def test_a_dialogue_twice_is_refused(tmp_path):
