@@ -16,7 +16,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from erc_synth.generation.recipe import LineFormat, Recipe
+from erc_synth.generation.lines import LineFormat
+from erc_synth.generation.recipe import Recipe
 from erc_synth.loaders.errors import ErcSynthError
 
 Message = dict[str, str]

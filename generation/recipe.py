@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from erc_synth.generation.curation.reasons import Limits
+from erc_synth.generation.lines import LineFormat
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import LabelSet, label_set, label_set_names
 
@@ -93,23 +94,6 @@ class _RecipeFile(_Strict):
     sampling: _Sampling = _Sampling()
     splits: _Splits = _Splits()
     curation: Limits = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class LineFormat:
-    """The one specification of a dialogue line: prompt sentence 3, grammar and parser come from it."""
-
-    speaker: str
-    utterance: str
-    number: str
-    names: tuple[str, ...]
-    numbers: tuple[tuple[str, int], ...]  # (label, number), in the order of the file
-    min_turns: int = 2
-    max_turns: int = 12
-
-    def line(self, speaker: str, text: str, label: str) -> str:
-        """One line as the prompt asks for it."""
-        return f"{self.speaker}: {speaker} {self.utterance}: {text} {self.number}: {dict(self.numbers)[label]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +179,7 @@ def recipe_from_text(text: str, where: str) -> Recipe:
         prompt=parsed.prompt.model_dump(),
         format=LineFormat(
             markers.speaker, markers.utterance, markers.number, tuple(parsed.speakers.names), numbers,
-            parsed.turns.min, parsed.turns.max,
+            parsed.turns.min, parsed.turns.max, parsed.language,
         ),
         closed_cast=parsed.speakers.closed,
         sampling=parsed.sampling.model_dump(),
