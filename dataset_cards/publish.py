@@ -1,27 +1,31 @@
-"""A repo folder to the Hub: one atomic commit, a tag, and a reload that compares.
+"""A repo folder to the Hub: one atomic commit, a reload that compares, then the tag.
 
-Input: a linted folder, a repo id, a token from the environment or the usual login. Output: a
-`Published`. One `create_commit` holds every addition and deletion, with the head just read as its
-parent: on any failure the head is untouched. Unchanged content makes no commit.
-Not covered: building the folder (`card`, `loaders.synthetic`).
+Input: a folder, a repo id, a token from the environment or the usual login. Output: a `Published`.
+Before anything is sent the folder is linted and loaded, and card, repo id, version and tag must agree. One
+`create_commit` holds every change, with the head just read as its parent: on any failure the head is untouched.
+Every error says what is on the Hub now. Not covered: building the folder (`build`), faults of the network (`hub`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+from erc_synth.dataset_cards.folder import files_below, read_marker
+from erc_synth.dataset_cards.hub import limit_time, patiently
 from erc_synth.dataset_cards.lint import front_matter_of, problems
+from erc_synth.dataset_cards.reload import verify
 from erc_synth.loaders.errors import ErcSynthError
 
 ATTEMPTS = 4  # of a commit whose parent was overtaken
 KEEP = (".gitattributes",)  # the Hub's own file
-ROWS = 50_000  # compared at a time after a publication
+OURS = "erc-synth"  # tag of every card that the build writes
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,84 +48,95 @@ class Published:
     changes: tuple[Change, ...]
 
 
+class Wishes(TypedDict, total=False):
+    """Further keywords of `publish`, as fields of `Plan`."""
+
+    private: bool
+    gated: str | None
+    tag: str | None
+    create_pr: bool
+    dry_run: bool
+    allow_delete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be published where.
+
+    Attributes:
+        private: Create the repo private; refused for a public one that exists.
+        gated: ``auto`` or ``manual``.
+        tag: Must be ``v`` and the version of the card, which is also what is taken when none is given.
+        create_pr: Open a pull request instead of committing to main; the tag is for later.
+        dry_run: Only say what would change.
+        allow_delete: Files of the repo that the folder lacks may go, and a repo of others may be taken over.
+    """
+
+    folder: Path
+    repo_id: str
+    private: bool = False
+    gated: str | None = None
+    tag: str | None = None
+    create_pr: bool = False
+    dry_run: bool = False
+    allow_delete: bool = False
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What this command has done on the Hub so far."""
+
+    created: bool = False
+    sending: bool = False
+    commit: str = ""
+    tag: str = ""
+    pull_request: str = ""
+
+    def sentence(self) -> str:
+        """What is on the Hub now, for an error."""
+        if self.pull_request:
+            return f"On the Hub now: the pull request {self.pull_request}; main is as it was."
+        if self.commit:
+            tag = f"with the tag {self.tag}" if self.tag else "without a tag"
+            return f"On the Hub now: the new commit {self.commit} on main, {tag}."
+        if self.sending:
+            return "Whether the commit reached the Hub is not known: the same command tells, and finishes it."
+        if self.created:
+            return "On the Hub now: the repo that this command made, without data."
+        return "This command changed nothing on the Hub."
+
+
 def check(folder: Path) -> None:
-    """Refuse a folder that must not reach the Hub.
+    """Refuse a folder that must not reach the Hub, or that `datasets` cannot load.
 
     Raises:
         ErcSynthError: Exit code 4; names the first problem and how many there are.
     """
+    from erc_synth.loaders.repos import How, load_repo
+
     found = problems(folder)
     if found:
         more = f" ({len(found) - 1} more problems)" if len(found) > 1 else ""
         raise ErcSynthError(found[0] + more, hint="Build the folder again with `erc-synth build`.", exit_code=4)
+    with tempfile.TemporaryDirectory() as cache:
+        for config in front_matter_of(folder / "README.md")["configs"]:
+            try:
+                load_repo(str(folder), config["config_name"], None, How(cache_dir=cache))
+            except ErcSynthError as error:
+                raise ErcSynthError(str(error.args[0]), hint=error.hint, exit_code=4) from error
 
 
 def local_files(folder: Path) -> dict[str, Path]:
-    """Files to publish, by their path in the repo."""
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    }
+    """Files to publish, by their path in the repo: those that the build wrote; hidden ones stay here."""
+    marker = read_marker(folder)
+    names = sorted(marker["files"]) if marker else files_below(folder)
+    return {name: folder / name for name in names if not any(part.startswith(".") for part in Path(name).parts)}
 
 
 def git_blob_id(path: Path) -> str:
     """Id of a file as git stores it."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-@contextmanager
-def hub_errors(repo_id: str) -> Iterator[None]:
-    """Map the Hub clients' errors (both generations) to one sentence each; the token is never in it."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise ErcSynthError(f"{repo_id} is gated.", hint="Ask for access on its page, then log in.") from error
-    except errors.RepositoryNotFoundError as error:
-        raise ErcSynthError(
-            f"{repo_id} was not found, or this login may not see it.", hint="Check the name and the login."
-        ) from error
-    except errors.HFValidationError as error:
-        raise ErcSynthError(f"{repo_id!r} is not a repo id.", hint="Use the form org/name.") from error
-    except errors.LocalTokenNotFoundError as error:
-        raise ErcSynthError("No Hub token was found.", hint="Run `hf auth login`, or set HF_TOKEN.") from error
-    except errors.HfHubHTTPError as error:
-        raise _http(repo_id, error) from error
-    except RuntimeError as error:  # an upload's own wrapper; what happened is its cause
-        if isinstance(error.__cause__, errors.HfHubHTTPError):
-            raise _http(repo_id, error.__cause__) from error
-        raise _network(repo_id, error.__cause__ or error) from error
-    except (OSError, ValueError) as error:
-        raise _network(repo_id, error) from error
-    except Exception as error:
-        # hub 2 raises its HTTP library's own connection errors, hub 0.36 those of requests (OSErrors).
-        if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "requests", "urllib3"):
-            raise _network(repo_id, error) from error
-        raise
-
-
-def _network(repo_id: str, error: BaseException) -> ErcSynthError:
-    reason = str(error).splitlines()[0][:200] if isinstance(error, ValueError) else type(error).__name__
-    return ErcSynthError(
-        f"The Hub could not be used for {repo_id} ({reason}).",
-        hint="Nothing was changed there; check the network and run the same command again.",
-        retryable=True,
-    )
-
-
-def _http(repo_id: str, error: Any) -> ErcSynthError:
-    status = getattr(getattr(error, "response", None), "status_code", 0)
-    sentences = {
-        401: ("The Hub does not accept the token.", "Run `hf auth login` again, or set HF_TOKEN."),
-        403: (f"This token may not write to {repo_id}.", "Use a token with write permission for that name."),
-        412: (f"{repo_id} was changed by somebody else at the same time.", "Run the same command again."),
-        413: ("The Hub refuses the size of this upload.", "Publish smaller files."),
-    }
-    message, hint = sentences.get(status, (f"The Hub answered {status} for {repo_id}.", "Run the same command again."))
-    return ErcSynthError(message, hint=f"{hint} Nothing was half-published.", retryable=status >= 500 or status == 412)
 
 
 def compare(api: Any, repo_id: str, folder: Path, revision: str) -> list[Change]:
@@ -152,137 +167,260 @@ def publish(
     folder: Path,
     repo_id: str,
     *,
-    private: bool = False,
-    gated: str | None = None,
-    tag: str | None = None,
-    create_pr: bool = False,
-    dry_run: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
+    confirm: Callable[[str], bool] = lambda question: True,
+    **wishes: Unpack[Wishes],
 ) -> Published:
-    """Publish a folder: lint, one commit, tag, reload and compare.
+    """Publish a folder: lint, load, one commit, reload and compare, tag.
 
     Args:
         folder: Built by `erc-synth build`.
-        repo_id: ``org/name``.
-        private: Create the repo private.
-        gated: ``auto`` or ``manual``.
-        tag: For example ``v1.0.0``; set on the commit, refused when it points elsewhere.
-        create_pr: Open a pull request instead of committing to main.
-        dry_run: Only say what would change.
+        repo_id: ``org/name``; the one that the folder was built for.
         say: Receives progress lines.
+        confirm: Asked before something is deleted or a repo of others is taken over, when that is allowed.
+        wishes: See `Plan`.
 
     Raises:
-        ErcSynthError: Lint, permission, network (exit code 2), or a reload that differs (exit code 4).
+        ErcSynthError: Lint, disagreement, permission, network (exit code 2), or a folder or reload that differs
+            (exit code 4). Its hint says what is on the Hub now.
     """
-    from huggingface_hub import HfApi
-
+    plan = Plan(folder, repo_id, **wishes)
     check(folder)
-    api = HfApi()
-    with hub_errors(repo_id):
-        exists = api.repo_exists(repo_id, repo_type="dataset")
-        if dry_run and not exists:
-            files = local_files(folder)
-            return Published("", False, None, None, tuple(Change(p, "add", f.stat().st_size) for p, f in files.items()))
-        if not exists:
-            api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-        if gated and not dry_run:
-            api.update_repo_settings(repo_id, repo_type="dataset", gated=gated)
-        result = _commit(api, folder, repo_id, create_pr=create_pr, dry_run=dry_run, say=say)
-        if dry_run:
-            return result
-        if tag and not create_pr:
-            _tag(api, repo_id, tag, result.revision)
-    if not create_pr:
-        verify(folder, repo_id, result.revision, say=say)
-    return Published(result.revision, result.committed, tag, result.pull_request, result.changes)
-
-
-def _commit(
-    api: Any, folder: Path, repo_id: str, *, create_pr: bool, dry_run: bool, say: Callable[[str], None]
-) -> Published:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-    from huggingface_hub.errors import HfHubHTTPError
-
-    for attempt in range(1, ATTEMPTS + 1):
-        head = str(api.dataset_info(repo_id, revision="main").sha)
-        changes = compare(api, repo_id, folder, head)
-        real = [change for change in changes if change.kind != "same"]
-        if dry_run or not real:
-            return Published(head, False, None, None, tuple(changes))
-        operations: list[Any] = [
-            CommitOperationDelete(path_in_repo=change.path)
-            if change.kind == "delete"
-            else CommitOperationAdd(path_in_repo=change.path, path_or_fileobj=str(folder / change.path))
-            for change in real
-        ]
-        version = _version_of(folder)
-        try:
-            info = api.create_commit(
-                repo_id, operations, repo_type="dataset", parent_commit=head, create_pr=create_pr,
-                commit_message=f"Publish erc-synth data {version}",
-            )  # fmt: skip
-        except HfHubHTTPError as error:
-            overtaken = getattr(getattr(error, "response", None), "status_code", 0) == 412
-            if not overtaken or attempt == ATTEMPTS:
-                raise
-            say(f"Somebody else committed to {repo_id} meanwhile; reading it again ({attempt} of {ATTEMPTS - 1}).")
-            continue
-        return Published(str(info.oid), True, None, info.pr_url, tuple(changes))
-    raise AssertionError("unreachable")
-
-
-def _version_of(folder: Path) -> str:
-    configs = front_matter_of(folder / "README.md").get("configs") or [{}]
-    return str(configs[0].get("version", ""))
-
-
-def _tag(api: Any, repo_id: str, tag: str, revision: str) -> None:
-    known = {entry.name: entry.target_commit for entry in api.list_repo_refs(repo_id, repo_type="dataset").tags}
-    if tag not in known:
-        api.create_tag(repo_id, tag=tag, revision=revision, repo_type="dataset")
-    elif known[tag] != revision:
+    plan = _agreed(plan)
+    limit_time()
+    sent = _Sent()
+    try:
+        return _Publication(plan, say, confirm, sent).run()
+    except ErcSynthError as error:
+        hint = f"{error.hint} {sent.sentence()}".strip()
         raise ErcSynthError(
-            f"The tag {tag} of {repo_id} already points at another commit.", hint="Use a new version with --tag."
+            str(error.args[0]), hint=hint, retryable=error.retryable, exit_code=error.exit_code
+        ) from error
+
+
+def version_of(folder: Path) -> str:
+    """Version of the data, from the card; empty when it names none."""
+    configs = front_matter_of(folder / "README.md").get("configs") or [{}]
+    return str(configs[0].get("version") or "")
+
+
+def _agreed(plan: Plan) -> Plan:
+    """The plan with its tag, when card, repo id, version and tag say the same."""
+    marker, version = read_marker(plan.folder), version_of(plan.folder)
+    if marker and marker["repo_id"] != plan.repo_id:
+        raise ErcSynthError(
+            f"{plan.folder} was built for {marker['repo_id']}, which its card's examples name; not for {plan.repo_id}.",
+            hint=f"Build it with --repo-id {plan.repo_id}.",
         )
+    if version and plan.tag not in (None, f"v{version}"):
+        raise ErcSynthError(
+            f"The card says version {version}, so the tag is v{version}, not {plan.tag}.",
+            hint="Build the folder with --version, or leave --tag out.",
+        )
+    return replace(plan, tag=plan.tag or (f"v{version}" if version else None))
 
 
-def verify(folder: Path, repo_id: str, revision: str, *, say: Callable[[str], None] = lambda line: None) -> None:
-    """Load every config at a revision into a fresh cache and compare it row by row with the folder.
+class _Publication:
+    """One publication: the steps in order, each call tried patiently."""
 
-    Raises:
-        ErcSynthError: A config differs or cannot be loaded (exit code 4).
-    """
-    from datasets import load_dataset
+    def __init__(self, plan: Plan, say: Say, confirm: Callable[[str], bool], sent: _Sent) -> None:
+        from huggingface_hub import HfApi
 
-    names = [config["config_name"] for config in front_matter_of(folder / "README.md")["configs"]]
-    with tempfile.TemporaryDirectory() as remote, tempfile.TemporaryDirectory() as local:
-        for name in names:
+        self.plan, self.say, self.confirm, self.sent = plan, say, confirm, sent
+        self.api = HfApi()
+        self.title = f"Publish erc-synth data {version_of(plan.folder)}".strip()
+
+    def run(self) -> Published:
+        """Plan, send, compare, tag."""
+        plan = self.plan
+        if not self._call(lambda: self.api.repo_exists(plan.repo_id, repo_type="dataset")):
+            if plan.dry_run:
+                files = local_files(plan.folder)
+                added = tuple(Change(path, "add", file.stat().st_size) for path, file in files.items())
+                return Published("", False, None, None, added)
+            self._call(
+                lambda: self.api.create_repo(plan.repo_id, repo_type="dataset", private=plan.private, exist_ok=True)
+            )
+            self.sent.created = True
+        else:
+            self._check_visibility()
+        head, changes = self._look()
+        self._check_tag(changes)
+        self._check_losses(head, changes)
+        if plan.dry_run:
+            return Published(head, False, None, None, tuple(changes))
+        if plan.gated:
+            self._call(lambda: self.api.update_repo_settings(plan.repo_id, repo_type="dataset", gated=plan.gated))
+        result = self._commit(head, changes)
+        if result.pull_request or plan.create_pr:
+            return result
+        verify(plan.folder, plan.repo_id, result.revision, say=self.say)
+        self._tag(result.revision)
+        return replace(result, tag=plan.tag)
+
+    def _call(self, action: Callable[[], Any]) -> Any:
+        return patiently(action, self.plan.repo_id, self.say)
+
+    def _look(self) -> tuple[str, list[Change]]:
+        """Head of main and what would change there."""
+        plan = self.plan
+        head = str(self._call(lambda: self.api.dataset_info(plan.repo_id, revision="main").sha))
+        return head, self._call(lambda: compare(self.api, plan.repo_id, plan.folder, head))
+
+    def _check_visibility(self) -> None:
+        info = self._call(lambda: self.api.dataset_info(self.plan.repo_id))
+        if self.plan.private and not info.private:
+            raise ErcSynthError(
+                f"{self.plan.repo_id} is public already: --private would publish publicly.",
+                hint="Make it private on its page first, or leave --private out.",
+            )
+
+    def _check_tag(self, changes: list[Change]) -> None:
+        """A tag that exists must hold what the folder holds."""
+        plan, there = self.plan, self._tags().get(self.plan.tag or "")
+        if there is None or (all(change.kind == "same" for change in changes)):
+            return
+        at_tag = self._call(lambda: compare(self.api, plan.repo_id, plan.folder, there))
+        if any(change.kind != "same" for change in at_tag):
+            raise ErcSynthError(
+                f"The tag {plan.tag} of {plan.repo_id} exists and holds other data.",
+                hint="Build the folder with a new --version.",
+            )
+
+    def _check_losses(self, head: str, changes: list[Change]) -> None:
+        """What would be deleted, or taken over from others, must be allowed."""
+        plan = self.plan
+        gone = [change.path for change in changes if change.kind == "delete"]
+        foreign = any(change.kind == "update" and change.path == "README.md" for change in changes) and not self._ours(
+            head
+        )
+        if not gone and not foreign:
+            return
+        what = (
+            f"{len(gone)} file{'s' if len(gone) != 1 else ''} would be deleted: {', '.join(gone[:5])}" if gone else ""
+        )
+        more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
+        whose = "its card is not one of erc-synth" if foreign else ""
+        said = f"In {plan.repo_id} {' and '.join(part for part in (what + more, whose) if part)}."
+        if plan.dry_run:
+            self.say(said)
+        elif not plan.allow_delete:
+            raise ErcSynthError(said, hint="Use --allow-delete when this is meant, or another --repo-id.")
+        elif not self.confirm(f"{said} Go on?"):
+            raise ErcSynthError("Not published, as you said.")
+
+    def _ours(self, head: str) -> bool:
+        """True when the card on the Hub was written by `erc-synth build`."""
+        from huggingface_hub import hf_hub_download
+
+        with tempfile.TemporaryDirectory() as cache:
+            path = self._call(
+                lambda: hf_hub_download(
+                    self.plan.repo_id, "README.md", repo_type="dataset", revision=head, cache_dir=cache
+                )
+            )
             try:
-                there = load_dataset(repo_id, name, revision=revision, cache_dir=remote)
-                here = load_dataset(str(folder), name, cache_dir=local)
-            except Exception as error:
-                raise ErcSynthError(
-                    f"{name} was published at {revision} but cannot be loaded ({type(error).__name__}).",
-                    hint="Run the same command again to compare once more.",
-                    exit_code=4,
-                ) from error
-            for split in here:
-                if split not in there or here[split].features != there[split].features:
-                    raise _differs(name, str(split), revision, "features")
-                if not _same_rows(here[split], there[split]):
-                    raise _differs(name, str(split), revision, "rows")
-            say(f"{name}: reloaded and equal")
+                header = front_matter_of(Path(path))
+            except Exception:  # a card that cannot be read is not ours
+                return False
+        return header.get("pretty_name") == OURS
+
+    def _commit(self, head: str, changes: list[Change]) -> Published:
+        """One commit; a parent that was overtaken is planned again, what came in meanwhile is left alone."""
+        may_go = {change.path for change in changes if change.kind == "delete"}
+        for attempt in range(1, ATTEMPTS + 1):
+            real = [c for c in changes if c.kind != "same" and (c.kind != "delete" or c.path in may_go)]
+            if not real:
+                if self.sent.sending:  # an earlier try arrived, though its answer did not
+                    self.sent.commit = head
+                return Published(head, self.sent.sending, None, None, tuple(changes))
+            if self.plan.create_pr and (url := self._open_request()):
+                self.say(f"A pull request with this title is open already: {url}")
+                return Published(head, False, None, url, tuple(changes))
+            try:
+                info = self._send(real, head)
+            except ErcSynthError as error:
+                if attempt == ATTEMPTS or _status(error) != 412:
+                    raise
+                self.say(f"Somebody else committed to {self.plan.repo_id} meanwhile; reading it again.")
+                head, changes = self._look()
+                continue
+            self.sent.commit = "" if info.pr_url else str(info.oid)
+            self.sent.pull_request = info.pr_url or ""
+            return Published(str(info.oid), True, None, info.pr_url, tuple(changes))
+        raise AssertionError("unreachable")
+
+    def _send(self, real: list[Change], head: str) -> Any:
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        plan = self.plan
+        size = sum(change.size for change in real)
+        self.say(f"Sending {len(real)} changes, {size:,} bytes, to {plan.repo_id}.")
+        self.sent.sending = True
+
+        def commit() -> Any:
+            operations: list[Any] = [
+                CommitOperationDelete(path_in_repo=change.path)
+                if change.kind == "delete"
+                else CommitOperationAdd(path_in_repo=change.path, path_or_fileobj=str(plan.folder / change.path))
+                for change in real
+            ]
+            return self.api.create_commit(
+                plan.repo_id,
+                operations,
+                repo_type="dataset",
+                parent_commit=head,
+                create_pr=plan.create_pr,
+                commit_message=self.title,
+            )
+
+        try:
+            return self._call(commit)
+        except ErcSynthError as error:
+            # Did a commit arrive whose answer was lost? A 412 may be our own commit, seen by the second try.
+            if _status(error) != 412 and (not error.retryable or self._head_now() == head):
+                self.sent.sending = False
+            raise
+
+    def _head_now(self) -> str | None:
+        """Head of main, asked once; ``None`` when the Hub does not answer."""
+        try:
+            return str(self.api.dataset_info(self.plan.repo_id, revision="main").sha)
+        except Exception:  # only a better sentence is at stake
+            return None
+
+    def _open_request(self) -> str | None:
+        """Address of an open pull request with our title."""
+        found = self._call(
+            lambda: [
+                (entry.num, entry.title)
+                for entry in self.api.get_repo_discussions(self.plan.repo_id, repo_type="dataset")
+                if entry.is_pull_request and entry.status == "open"
+            ]
+        )
+        number = next((number for number, title in found if title == self.title), None)
+        base = f"{self.api.endpoint}/datasets/{self.plan.repo_id}/discussions"
+        return None if number is None else f"{base}/{number}"
+
+    def _tags(self) -> dict[str, str]:
+        refs = self._call(lambda: self.api.list_repo_refs(self.plan.repo_id, repo_type="dataset"))
+        return {entry.name: str(entry.target_commit) for entry in refs.tags}
+
+    def _tag(self, revision: str) -> None:
+        tag = self.plan.tag
+        if not tag or tag in self._tags():
+            return
+
+        def make() -> None:
+            if tag not in {
+                entry.name for entry in self.api.list_repo_refs(self.plan.repo_id, repo_type="dataset").tags
+            }:
+                self.api.create_tag(self.plan.repo_id, tag=tag, revision=revision, repo_type="dataset")
+
+        self._call(make)
+        self.sent.tag = tag
 
 
-def _same_rows(here: Any, there: Any) -> bool:
-    """Compared as Arrow, a part at a time: a million rows never stand in memory as Python objects."""
-    parts = (rows.with_format("arrow").iter(batch_size=ROWS) for rows in (here, there))
-    return len(here) == len(there) and all(ours.equals(theirs) for ours, theirs in zip(*parts, strict=True))
-
-
-def _differs(config: str, split: str, revision: str, what: str) -> ErcSynthError:
-    return ErcSynthError(
-        f"The {what} of {config} ({split}) at {revision} differ from the folder.",
-        hint="Bump the version, build and publish again.",
-        exit_code=4,
-    )
+def _status(error: BaseException) -> int:
+    """HTTP status behind an error; 0 when there is none."""
+    return int(getattr(getattr(error.__cause__, "response", None), "status_code", 0) or 0)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from erc_synth.dataset_cards.folder import MARKER
 from fakes.curated import write_project
 from fakes.hub import TOKEN, HubServer
 
@@ -41,19 +42,15 @@ def _environment(hub, home, token=TOKEN):
     return environment | ({"HF_TOKEN": token} if token else {})
 
 
-def _publish(hub, folder, home, *words, token=TOKEN):
-    command = [
-        sys.executable,
-        "-m",
-        "erc_synth.cli.main",
-        "publish",
-        "--repo-id",
-        REPO,
-        "--folder",
-        str(folder),
-        *words,
-    ]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment(hub, home, token))
+# The waits between tries are short here.
+HASTY = "import time; rest = time.sleep; time.sleep = lambda s: rest(min(s, 0.01)); "
+
+
+def _publish(hub, folder, home, *words, token=TOKEN, cwd=None):
+    command = [sys.executable, "-c", HASTY + "from erc_synth.cli.main import main; main()", "publish",
+               "--repo-id", REPO, "--folder", str(folder), *words]  # fmt: skip
+    environment = _environment(hub, home, token)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=cwd)
 
 
 def _load(hub, home, *words):
@@ -71,6 +68,14 @@ def _copy(folder, to):
 
     shutil.copytree(folder, to)
     return to
+
+
+def _next_version(folder, to):
+    """The folder as the next build would write it."""
+    changed = _copy(folder, to)
+    for name in ("README.md", MARKER):
+        (changed / name).write_text((changed / name).read_text().replace("1.0.0", "1.0.1"))
+    return changed
 
 
 def test_publish_is_one_commit_with_a_tag_and_loads_for_anyone(hub, folder, tmp_path):
@@ -94,7 +99,11 @@ def test_unchanged_content_makes_no_commit_and_stale_files_vanish(hub, folder, t
     assert len(repo.commits) == 2
     files = dict(repo.commits[-1][1])
     repo.commit({**files, "meld_natural/train-00001-of-00002.parquet": (b"old", True)}, "old shard")
-    assert _publish(hub, folder, tmp_path / "h").returncode == 0
+    refused = _publish(hub, folder, tmp_path / "h")
+    assert refused.returncode == 2
+    assert "train-00001-of-00002.parquet" in refused.stderr
+    assert "--allow-delete" in refused.stderr
+    assert _publish(hub, folder, tmp_path / "h", "--allow-delete").returncode == 0
     assert set(repo.commits[-1][1]) == set(files)
     assert ".gitattributes" in repo.commits[-1][1]
 
@@ -111,16 +120,14 @@ def test_a_stale_parent_is_retried_from_the_new_head(hub, folder, tmp_path):
     done = _publish(hub, folder, tmp_path / "h")
     assert done.returncode == 0, done.stderr
     assert "Somebody else committed" in done.stdout
-    assert "other.txt" not in hub.repos[REPO].commits[-1][1]  # what is not in the folder is deleted, in the same commit
+    assert "other.txt" in hub.repos[REPO].commits[-1][1]  # what came in meanwhile is not ours to delete
 
 
 @pytest.mark.parametrize("name", ["commit", "preupload", "lfs/objects"])
 def test_a_fault_in_the_middle_leaves_the_head_untouched(hub, folder, tmp_path, name):
     assert _publish(hub, folder, tmp_path / "h").returncode == 0
     head = hub.repos[REPO].head
-    changed = _copy(folder, tmp_path / "changed")
-    card = changed / "README.md"
-    card.write_text(card.read_text().replace("# erc-synth", "# erc-synth again", 1))
+    changed = _next_version(folder, tmp_path / "changed")
     if name == "lfs/objects":
         pytest.importorskip("pyarrow")
         import pyarrow.parquet as pq
@@ -144,24 +151,19 @@ FINAL = [
 @pytest.mark.parametrize(("name", "status", "sentence"), FINAL)
 def test_a_fault_that_stays_leaves_no_commit_and_is_made_up_for_later(hub, folder, tmp_path, name, status, sentence):
     hub.down[name] = status
-    done = _publish(hub, folder, tmp_path / "h", "--tag", "v1")
+    done = _publish(hub, folder, tmp_path / "h", "--tag", "v1.0.0")
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert (len(hub.repos[REPO].commits), hub.repos[REPO].tags) == (1, {})
     hub.down.clear()
-    assert _publish(hub, folder, tmp_path / "h", "--tag", "v1").returncode == 0
+    assert _publish(hub, folder, tmp_path / "h", "--tag", "v1.0.0").returncode == 0
     assert len(hub.repos[REPO].commits) == 2
 
 
 def test_an_upload_that_is_cut_leaves_no_commit(hub, folder, tmp_path):
     hub.cut = True
-    # The real client waits up to a minute between its tries; here the waits are short.
-    hasty = "import time; rest = time.sleep; time.sleep = lambda s: rest(min(s, 0.01)); "
-    words = ["publish", "--repo-id", REPO, "--folder", str(folder)]
-    command = [sys.executable, "-c", hasty + "from erc_synth.cli.main import main; main()", *words]
-    environment = _environment(hub, tmp_path / "h")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = _publish(hub, folder, tmp_path / "h")
     assert done.returncode == 2, done.stderr
     assert "could not be used" in done.stderr
     assert "Traceback" not in done.stderr

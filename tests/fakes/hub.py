@@ -57,7 +57,7 @@ class HubServer:
         self.cut = False  # LFS uploads lose their connection half-way
         self.race = False
         self.corrupt = None  # (path, other): a commit stores the other file's content under the path
-        self.pulls = 0
+        self.pulls = []  # titles of open pull requests
 
     def __enter__(self):
         hub = self
@@ -229,8 +229,8 @@ class _Handler(BaseHTTPRequestHandler):
             files[self.hub.corrupt[0]] = files[self.hub.corrupt[1]]
         answer = {"success": True, "commitUrl": f"{self.hub.url}/datasets/{repo}/commit/x"}
         if "create_pr=" in self.path and "create_pr=0" not in self.path:
-            self.hub.pulls += 1
-            answer |= {"pullRequestUrl": f"{self.hub.url}/datasets/{repo}/discussions/{self.hub.pulls}"}
+            self.hub.pulls.append(header["summary"])
+            answer |= {"pullRequestUrl": f"{self.hub.url}/datasets/{repo}/discussions/{len(self.hub.pulls)}"}
             sha = hashlib.sha1(b"pr").hexdigest()
         else:
             sha = found.commit(files, header["summary"])
@@ -309,6 +309,14 @@ class _Handler(BaseHTTPRequestHandler):
         branches = [{"name": "main", "ref": "refs/heads/main", "targetCommit": found.head}]
         return self._send(200, {"branches": branches, "tags": tags, "converts": []})
 
+    def discussions(self, body, repo):
+        entries = [
+            {"num": number, "title": title, "status": "open", "isPullRequest": True, "author": {"name": "org"},
+             "createdAt": "2026-01-01T00:00:00.000Z", "repo": {"name": repo, "type": "dataset"}}
+            for number, title in enumerate(self.hub.pulls, start=1)
+        ]  # fmt: skip
+        return self._send(200, {"discussions": entries, "count": len(entries), "start": 0})
+
     def validate(self, body):
         return self._send(200, {"errors": [], "warnings": []})
 
@@ -331,4 +339,5 @@ ROUTES = [
     (("GET", "HEAD"), f"/datasets/{REPO}/resolve/(?P<rev>[^/]+)/(?P<path>.+)", _Handler.resolve),
     (("POST",), f"/api/datasets/{REPO}/tag/(?P<rev>[^/]+)", _Handler.tag),
     (("GET",), f"/api/datasets/{REPO}/refs", _Handler.refs),
+    (("GET",), f"/api/datasets/{REPO}/discussions", _Handler.discussions),
 ]

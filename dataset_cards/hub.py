@@ -1,0 +1,142 @@
+"""The Hub as `publish` uses it: one policy for faults that go away, one sentence for those that stay.
+
+Input: calls of `HfApi` (both generations of the client). Output: their answers, or `ErcSynthError`.
+Every request has a time limit. The token is never in a message. Not covered: what is sent (`publish`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from erc_synth.loaders.errors import ErcSynthError
+
+WAITS = (0.5, 1, 2, 4, 8, 15, 15, 15)  # seconds between tries: what goes away within a minute is survived
+LONGEST_WAIT = 60.0
+TIME_LIMIT = 120.0  # seconds of silence before a request counts as lost
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "requests", "urllib3"})
+
+T = TypeVar("T")
+
+
+def patiently(action: Callable[[], T], repo_id: str, say: Callable[[str], None]) -> T:
+    """The answer of a call; what may go away is tried again after a while.
+
+    Raises:
+        ErcSynthError: It did not go away, or is none that does.
+    """
+    for wait in (*WAITS, None):
+        try:
+            with hub_errors(repo_id):
+                return action()
+        except ErcSynthError as error:
+            if wait is None or not error.retryable:
+                raise
+            pause = min(max(wait, _retry_after(error.__cause__)), LONGEST_WAIT)
+            say(f"{error.args[0]} Trying again in {pause:g} s.")
+            time.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+def _retry_after(error: BaseException | None) -> float:
+    """Seconds that the server asks for; 0 when it asks for none."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    with suppress(ValueError):
+        return max(0.0, float(str(headers.get("Retry-After", "0")).encode("ascii", "ignore") or 0))
+    return 0.0
+
+
+@contextmanager
+def hub_errors(repo_id: str) -> Iterator[None]:
+    """Map the Hub clients' errors (both generations) to one sentence each."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise ErcSynthError(f"{repo_id} is gated.", hint="Ask for access on its page, then log in.") from error
+    except errors.RepositoryNotFoundError as error:
+        raise ErcSynthError(
+            f"{repo_id} was not found, or this login may not see it.", hint="Check the name and the login."
+        ) from error
+    except errors.HFValidationError as error:
+        raise ErcSynthError(f"{repo_id!r} is not a repo id.", hint="Use the form org/name.") from error
+    except errors.LocalTokenNotFoundError as error:
+        raise ErcSynthError("No Hub token was found.", hint="Run `hf auth login`, or set HF_TOKEN.") from error
+    except errors.HfHubHTTPError as error:
+        raise _http(repo_id, error) from error
+    except RuntimeError as error:  # an upload's own wrapper; what happened is its cause
+        if isinstance(error.__cause__, errors.HfHubHTTPError):
+            raise _http(repo_id, error.__cause__) from error.__cause__
+        raise _network(repo_id, error.__cause__ or error) from error
+    except (OSError, ValueError) as error:
+        raise _network(repo_id, error) from error
+    except Exception as error:
+        # hub 2 raises its HTTP library's own connection errors, hub 0.36 those of requests (OSErrors).
+        if type(error).__module__.split(".")[0] in HTTP_LIBRARIES:
+            raise _network(repo_id, error) from error
+        raise
+
+
+def _network(repo_id: str, error: BaseException) -> ErcSynthError:
+    reason = str(error).splitlines()[0][:200] if isinstance(error, ValueError) and str(error) else type(error).__name__
+    return ErcSynthError(
+        f"The Hub could not be used for {repo_id} ({reason}).",
+        hint="Check the network and run the same command again.",
+        retryable=not isinstance(error, ValueError),
+    )
+
+
+def _http(repo_id: str, error: Any) -> ErcSynthError:
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    sentences = {
+        401: ("The Hub does not accept the token.", "Run `hf auth login` again, or set HF_TOKEN."),
+        403: (f"This token may not write to {repo_id}.", "Use a token with write permission for that name."),
+        412: (f"{repo_id} was changed by somebody else at the same time.", "Run the same command again."),
+        413: ("The Hub refuses the size of this upload.", "Publish smaller files."),
+    }
+    message, hint = sentences.get(status, (f"The Hub answered {status} for {repo_id}.", "Run the same command again."))
+    said = " ".join(str(getattr(error, "server_message", None) or "").split())[:200]
+    if said:
+        message += f" It says: {said.rstrip('.')}."
+    return ErcSynthError(message, hint=hint, retryable=status in TRANSIENT)
+
+
+def limit_time() -> None:
+    """Give every request of the Hub's client a time limit; the client itself sets none for a commit."""
+    try:
+        from huggingface_hub import configure_http_backend
+    except ImportError:
+        _limit_httpx()
+        return
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class _Limited(HTTPAdapter):
+        def send(self, request: Any, **how: Any) -> Any:  # type: ignore[override]
+            return super().send(request, **{**how, "timeout": how.get("timeout") or TIME_LIMIT})
+
+    def session() -> requests.Session:
+        made = requests.Session()
+        for scheme in ("http://", "https://"):
+            made.mount(scheme, _Limited())
+        return made
+
+    configure_http_backend(backend_factory=session)
+
+
+def _limit_httpx() -> None:
+    import huggingface_hub
+    import huggingface_hub.utils
+
+    make = huggingface_hub.utils._http.default_client_factory  # the client exports no other
+
+    def client() -> Any:
+        made = make()
+        made.timeout = TIME_LIMIT
+        return made
+
+    huggingface_hub.set_client_factory(client)
