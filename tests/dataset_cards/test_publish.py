@@ -8,7 +8,7 @@ import pytest
 
 from erc_synth.dataset_cards.folder import MARKER
 from fakes.curated import write_project
-from fakes.hub import TOKEN, HubServer
+from fakes.hub import TOKEN, HubServer, Repo
 
 REPO = "org/erc-synth"
 LOADER = """
@@ -212,3 +212,91 @@ def test_check_alone_needs_no_hub(folder, tmp_path):
     assert good.returncode == 0
     bad = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (bad.returncode, "README.md is missing" in bad.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--tag", "v2.0.0"), "The card says version 1.0.0, so the tag is v1.0.0"),
+        (("--repo-id", "org/other"), "was built for org/erc-synth, which its card's examples name"),
+    ],
+)
+def test_card_and_publication_must_agree_before_a_request(hub, folder, tmp_path, words, sentence):
+    done = _publish(hub, folder, tmp_path / "h", *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert hub.requests == []
+
+
+def test_private_on_a_public_repo_is_refused(hub, folder, tmp_path):
+    hub.repos[REPO] = Repo(private=False)
+    done = _publish(hub, folder, tmp_path / "h", "--private")
+    assert done.returncode == 2
+    assert "is public already" in done.stderr
+    assert "This command changed nothing on the Hub." in done.stderr
+    assert len(hub.repos[REPO].commits) == 1
+
+
+def test_a_repo_of_others_is_not_taken_over_without_a_word(hub, folder, tmp_path):
+    repo = hub.repos[REPO] = Repo(private=False)
+    theirs = {"README.md": (b"---\nlicense: mit\n---\n# Years of work\n", False), "data.csv": (b"a,b\n", False)}
+    repo.commit(theirs, "theirs")
+    done = _publish(hub, folder, tmp_path / "h")
+    assert done.returncode == 2
+    for piece in ("data.csv", "not one of erc-synth", "--allow-delete"):
+        assert piece in done.stderr
+    assert dict(repo.commits[-1][1]) == theirs
+
+
+def test_an_existing_tag_with_other_data_is_found_before_the_commit(hub, folder, tmp_path):
+    repo = hub.repos[REPO] = Repo(private=False)
+    repo.tags["v1.0.0"] = repo.head
+    done = _publish(hub, folder, tmp_path / "h")
+    assert done.returncode == 2
+    assert "The tag v1.0.0 of org/erc-synth exists and holds other data" in done.stderr
+    assert len(repo.commits) == 1
+
+
+def test_faults_that_go_away_are_survived_in_one_run(hub, folder, tmp_path):
+    hub.fail = {"commit": 503, "preupload": 500, "refs": 502, "tag/": 504, "revision": 429, "create": 500, "tree": 503}
+    done = _publish(hub, folder, tmp_path / "h")
+    assert done.returncode == 0, done.stderr
+    assert hub.fail == {}
+    repo = hub.repos[REPO]
+    assert (len(repo.commits), repo.tags) == (2, {"v1.0.0": repo.head})
+
+
+def test_a_tag_that_fails_is_said_and_made_up_for(hub, folder, tmp_path):
+    hub.down["tag/"] = 500
+    done = _publish(hub, folder, tmp_path / "h")
+    assert done.returncode == 2
+    head = hub.repos[REPO].head
+    assert f"On the Hub now: the new commit {head} on main, without a tag." in done.stderr
+    hub.down.clear()
+    assert _publish(hub, folder, tmp_path / "h").returncode == 0
+    assert hub.repos[REPO].tags == {"v1.0.0": head}
+
+
+def test_the_reload_reads_from_the_hub_and_nothing_else(hub, folder, tmp_path):
+    _copy(folder, tmp_path / "org" / "erc-synth")  # would load under the repo's name
+    hub.corrupt = tuple(f"emorynlp_balanced/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
+    done = _publish(hub, folder, tmp_path / "h", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "On the Hub now: the new commit" in done.stderr
+    assert hub.repos[REPO].tags == {}
+
+
+def test_a_second_pull_request_is_not_opened(hub, folder, tmp_path):
+    for _ in range(2):
+        assert _publish(hub, folder, tmp_path / "h", "--create-pr").returncode == 0
+    assert len(hub.pulls) == 1
+    assert hub.repos[REPO].tags == {}
+
+
+def test_only_what_the_build_wrote_is_sent(hub, folder, tmp_path):
+    mine = _copy(folder, tmp_path / "mine")
+    (mine / "token.txt").write_text(TOKEN)
+    done = _publish(hub, mine, tmp_path / "h")
+    assert done.returncode == 4
+    assert "token.txt was not written by the build" in done.stderr
+    assert hub.requests == []
