@@ -86,6 +86,62 @@ def _foreign(load: Any, backbone: str, **options: Any) -> Any:
         logging.set_verbosity(before)
 
 
+def check_tokenizer(tokenizer: Any, backbone: str) -> None:
+    """Refuse a tokenizer without the tokens that a sequence needs.
+
+    Raises:
+        ErcSynthError: It has no padding token, or none to begin with.
+    """
+    first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
+    if tokenizer.pad_token_id is None or first is None:
+        lacks = "padding token" if tokenizer.pad_token_id is None else "token that begins a sequence"
+        raise _no_encoder(backbone, f"its tokenizer has no {lacks}")
+
+
+def check_reads_text(encoder: Encoder, tokenizer: Any, backbone: str) -> None:
+    """Run two short inputs: the state of the first token must depend on the words behind it.
+
+    Raises:
+        ErcSynthError: A decoder, an encoder-decoder, or no model of text at all.
+    """
+    config: Any = encoder.backbone.config
+    if getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
+        raise _no_encoder(backbone, "it has a decoder")
+    special = set(tokenizer.all_special_ids)
+    words = [i for i in range(min(config.vocab_size, len(tokenizer))) if i not in special]
+    first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
+    training, tokens = encoder.training, encoder.tokens
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            states = [encoder([np.array([first, word, word])])[0, : encoder.hidden] for word in (words[0], words[-1])]
+    except Exception as error:  # whatever a foreign model raises at inputs that it does not take
+        raise _no_encoder(backbone, f"it does not run ({type(error).__name__})") from error
+    finally:
+        encoder.train(training)
+        encoder.tokens = tokens
+    if torch.equal(states[0], states[1]):
+        raise _no_encoder(backbone, "its first token does not see the text behind it")
+
+
+def _no_encoder(backbone: str, why: str) -> ErcSynthError:
+    return ErcSynthError(
+        f"The backbone {backbone!r} is no encoder of text: {why}.", hint=f"Use minilm, {', '.join(KNOWN)} or the like."
+    )
+
+
+def encoder_of(model: nn.Module) -> Encoder:
+    """The first `Encoder` of a network.
+
+    Raises:
+        ErcSynthError: It has none.
+    """
+    for module in model.modules():
+        if isinstance(module, Encoder):
+            return module
+    raise ErcSynthError(f"{type(model).__name__} holds no Encoder.", hint="Build the network on the encoder it is given.")
+
+
 def _without_pooler(backbone: nn.Module) -> nn.Module:
     """The pooler is never read: dropping it saves its memory and its optimiser state."""
     if getattr(backbone, "pooler", None) is not None:
@@ -127,6 +183,18 @@ class Encoder(nn.Module):
     def hidden(self) -> int:
         """Width of a state."""
         return int(self.backbone.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens of the longest input; ``None`` where positions are relative without a limit (XLNet says -1)."""
+        stated = getattr(self.backbone.config, "max_position_embeddings", None)
+        limits = [int(stated)] if isinstance(stated, int) and stated > 0 else []
+        for name, module in self.backbone.named_modules():
+            if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+                # RoBERTa and its kin begin behind the padding index.
+                taken = 0 if module.padding_idx is None else module.padding_idx + 1
+                limits.append(module.num_embeddings - taken)
+        return min(limits) if limits else None
 
     def pad(self, sequences: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Ids and attention mask, both ``[n, longest]``."""
@@ -175,6 +243,8 @@ class Encoder(nn.Module):
         looked_up = table(torch.cat([ids.flatten() for ids, _ in inputs])).split([ids.numel() for ids, _ in inputs])
         parts = []
         for group, (ids, mask), words in zip(groups, inputs, looked_up, strict=True):
-            states = self.states(ids, mask, words.view(*ids.shape, -1))
+            # Positions of padding inside a sequence (CoMPM's legacy memory) are told by ids alone.
+            odd = bool(((ids == self.pad_id) & (mask == 1)).any())
+            states = self.states(ids, mask, None if odd else words.view(*ids.shape, -1))
             parts.append(states[torch.arange(len(group)), torch.tensor([at[i] for i in group])])
         return torch.cat(parts)

@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from erc_synth.loaders.schema import Dialogue, LabelSet
+from erc_synth.training.models.registry import Marker
 
 Target = tuple[int, int]  # (dialogue, turn)
-Marker = Literal["id", "name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Encoded:
         return np.concatenate([[self.special.cls], kept, [self.special.sep] if end else []]).astype(np.int64)
 
     def context(self, dialogue: int, turn: int) -> np.ndarray:
-        """CLS and the LAST tokens of all turns up to and including `turn` (reference/erc-models.md section 1)."""
+        """CLS and the LAST tokens of all turns up to and including `turn` (as CoMPM and EmoOne do)."""
         start = self.starts[dialogue]
         tokens = _slice(self.pieces, start, start + turn + 1)
         kept = tokens[max(0, len(tokens) - self.special.max_tokens + 1) :]
@@ -141,22 +141,47 @@ def encode(
         np.asarray(starts),
         np.asarray(speakers, dtype=np.int64),
         np.asarray(golds, dtype=np.int64),
-        _tokenise(tokenizer, texts),
-        _tokenise(tokenizer, pieces),
+        pa.array(tokenise(tokenizer, texts), pa.list_(pa.int32())),
+        pa.array(tokenise(tokenizer, pieces), pa.list_(pa.int32())),
     )
 
 
-def _tokenise(tokenizer: Any, texts: list[str]) -> pa.ListArray:
+def tokenise(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """Tokens of each text alone. A text is text: one that spells ``[SEP]`` or ``</s>`` is not that token.
+
+    Where the vocabulary itself holds the spelling (word-level and unigram models), it is read with blanks between.
+    """
     if not texts:
-        return pa.array([], pa.list_(pa.int32()))
+        return []
+    found = _ids(tokenizer, texts)
+    control = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    odd = [i for i, row in enumerate(found) if not control.isdisjoint(row)]
+    if odd:
+        spelled = [token for token in tokenizer.all_special_tokens if token != tokenizer.unk_token]
+        for i, row in zip(odd, _ids(tokenizer, [_apart(texts[i], spelled) for i in odd]), strict=True):
+            found[i] = [token for token in row if token not in control]
+    return found
+
+
+def _apart(text: str, spelled: list[str]) -> str:
+    for token in spelled:
+        text = text.replace(token, " ".join(token))
+    return text
+
+
+def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     rust = getattr(tokenizer, "backend_tokenizer", None)
-    if rust is not None:  # twice as quick as the Python wrapper, and silent about lengths
-        rust.no_truncation()  # a tokenizer file may carry both: MiniLM's pads every text to 128
-        rust.no_padding()
-        ids = [e.ids for e in rust.encode_batch_fast(texts, add_special_tokens=False)]
-    else:
-        ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    return pa.array(ids, pa.list_(pa.int32()))
+    if rust is None:
+        found = tokenizer(texts, add_special_tokens=False, verbose=False, split_special_tokens=True)["input_ids"]
+        return list(found)
+    # Twice as quick as the Python wrapper, and silent about lengths.
+    rust.no_truncation()  # a tokenizer file may carry both: MiniLM's pads every text to 128
+    rust.no_padding()
+    before, rust.encode_special_tokens = rust.encode_special_tokens, True  # special tokens of a text are text
+    try:
+        return [e.ids for e in rust.encode_batch_fast(texts, add_special_tokens=False)]
+    finally:
+        rust.encode_special_tokens = before
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,184 +1,178 @@
-"""What one run is: flags, a YAML/JSON file and a preset become one frozen, checked `RunConfig`.
+"""What one run is: flags, YAML or JSON files and a preset become one frozen, checked `RunConfig`.
 
-Purpose: precedence is preset < `--config` file < flag; unknown keys are refused; the fingerprint of a
-configuration decides whether a folder holds the same run. Input: words of a command line.
+Purpose: precedence is preset < `--config` file < flag; unknown keys and options of other models are refused; the
+fingerprint of a configuration decides whether a folder holds the same run. Input: words of a command line.
 Output: `RunConfig`. Not covered: whether data and label sets fit together (`corpus`).
-Nothing here imports torch, so `--help` is quick.
+The flags come from the dataclasses by `argparse` (a file, a preset and the model's own options decide defaults,
+which Typer's fixed signatures have no form for). Nothing here imports torch but through the module of a model.
 """
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, NoReturn, get_args, get_type_hints
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.training.models import registry
+from erc_synth.training.models.registry import Spec
+from erc_synth.training.options import DataOptions, Optimisation, check_bounds, opt
 
-MODELS = ("compm", "emoone", "todkat", "baseline")
 RECIPES = ("scratch", "tstr", "pretrain-finetune")
-PRESETS = ("fast", "paper")
-TEACHER_METHODS = ("self", "self-adjust", "future-self", "future-self-adjust")
-
-
-def _opt(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True, slots=True)
-class DataOptions:
-    """Which dialogues a run sees."""
-
-    data_dir: str | None = _opt(None, "folder with benchmark files")
-    variant: str | None = _opt(None, "published form of a benchmark: small (EmoryNLP), official (IEMOCAP), ...")
-    revision: str | None = _opt(None, "tag or commit of a Hub repo")
-    label_map: str | None = _opt(None, "join label sets by a named map, e.g. core5")
-    max_train_dialogues: int | None = _opt(None, "keep the first N train dialogues of each stage")
-    max_eval_dialogues: int | None = _opt(None, "keep the first N dialogues of validation and test")
-    drop_leaks: bool = _opt(False, "drop train dialogues that share a line of 5+ words with an evaluated test")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """The shape of the classifier; options of other models are ignored."""
-
-    max_tokens: int = _opt(512, "longest encoder input, CLS included")
-    memory: Literal["masked", "legacy"] = _opt("masked", "compm: padding of the memory (legacy = official)")
-    freeze_memory: bool = _opt(False, "compm: leave the memory encoder as it is")
-    shared_encoders: bool = _opt(False, "compm: one encoder for context and memory")
-    method: Literal["none", "category", "word", "self", "self-adjust", "future-self", "future-self-adjust"] = _opt(
-        "self-adjust", "emoone: grayscale labels"
-    )
-    hard_weight: float = _opt(1.0, "emoone: weight of the one-hot cross-entropy")
-    soft_weight: float = _opt(1.0, "emoone: weight of the grayscale cross-entropy")
-    word_vectors: str | None = _opt(None, "emoone: text file of word vectors (fastText .vec) for method=word")
-    mode: Literal["released", "fixed", "paper"] = _opt("fixed", "todkat: head over batch, dialogue, or + topic")
-    heads: int = _opt(8, "todkat: attention heads of the dialogue layer")
-    causal: bool = _opt(False, "todkat: the dialogue layer sees the past only")
-    max_turns: int | None = _opt(None, "todkat: cut train dialogues to N turns (official: 25, IEMOCAP 36)")
-    topic_epochs: int = _opt(3, "todkat paper mode: masked-LM epochs of the topic layer")
-    knowledge: str | None = _opt(None, "todkat: http(s) URL of an OpenAI-style server, or an ATOMIC csv/tsv file")
-    knowledge_model: str = _opt("default", "todkat: model name sent to the knowledge server")
-    knowledge_cache: str = _opt("cache/knowledge", "todkat: folder of the phrase cache")
-    context: Literal["past", "none"] = _opt("past", "baseline: past context with speaker names, or the target alone")
-
-
-@dataclass(frozen=True, slots=True)
-class Optimisation:
-    """How the weights move. A step is one optimiser step; warm-up counts in steps."""
-
-    epochs: int = _opt(5, "epochs of each stage")
-    finetune_epochs: int | None = _opt(None, "epochs of the fine-tuning stage (default: --epochs)")
-    batch_size: int = _opt(16, "targets per step over all processes (todkat: dialogues)")
-    accumulate: int = _opt(1, "cut each batch in N parts to save memory; the result is the same")
-    order: Literal["dialogue", "utterance"] = _opt("dialogue", "shuffle dialogues, or single targets (official)")
-    learning_rate: float = _opt(2e-5, "peak learning rate")
-    weight_decay: float = _opt(0.01, "AdamW weight decay")
-    decay_all: bool = _opt(False, "decay bias and LayerNorm too (official CoMPM, EmoOne)")
-    adam_eps: float = _opt(1e-8, "AdamW epsilon")
-    bias_correction: bool = _opt(True, "AdamW bias correction (official TODKAT: off)")
-    warmup: float = _opt(0.1, "share of all steps")
-    clip: float = _opt(1.0, "gradient norm")
-    patience: int | None = _opt(None, "stop after N epochs without a better dev score")
-    select_by: Literal["weighted_f1", "accuracy"] = _opt("weighted_f1", "dev score that picks the best epoch")
-    precision: Literal["no", "bf16", "fp16"] = _opt("no", "mixed precision")
-    compile: bool = _opt(False, "torch.compile the encoders")
-    save_steps: int | None = _opt(None, "checkpoint every N steps (default: every epoch and every 10 minutes)")
+HIGHEST_SEED = 2**32 - 1  # what numpy and torch both take
+PROGRAM = "erc-synth train"
 
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """One training run. `optimisation.batch_size` etc. are flat flags on the command line."""
+    """One training run. `optimisation.batch_size` etc. are flat flags on the command line.
 
-    model: str = _opt("compm", f"one of {', '.join(MODELS)}")
-    backbone: str = _opt("roberta-large", "roberta-large, roberta-base, mpnet, minilm, modernbert, a folder or Hub id")
-    train: str = _opt("", "data set of the first stage: meld, org/repo:config, ./folder:config")
-    finetune: str | None = _opt(None, "data set of a second stage")
-    pretrained: str | None = _opt(None, "folder of a finished equal run on --train alone, in place of the first stage")
-    eval: tuple[str, ...] = _opt((), "data sets whose test split is scored (default: the last training set)")
-    out: str = _opt("", "folder of this run")
-    recipe: str | None = _opt(None, f"{', '.join(RECIPES)} (default: derived from --train and --finetune)")
-    seed: int = _opt(0, "seed of everything")
-    preset: str | None = _opt(None, "fast or paper (official hyper-parameters); default fast")
-    overwrite: bool = _opt(False, "throw away another run in the same folder")
-    trackers: tuple[str, ...] = _opt((), "tensorboard, trackio, wandb")
-    push_to_hub: str | None = _opt(None, "repo id to push the model to after training")
+    Attributes:
+        options: Those of the model, a dataclass of its `Spec`.
+    """
+
+    model: str = opt(registry.DEFAULT, f"classifier: {', '.join(registry.built_in())}, or one of $ERC_MODELS")
+    backbone: str = opt("roberta-large", "roberta-large, roberta-base, mpnet, minilm, modernbert, a folder or Hub id")
+    max_tokens: int = opt(512, "longest encoder input, CLS included", least=8)
+    train: str = opt("", "data set of the first stage: meld, org/repo:config, ./folder:config")
+    finetune: str | None = opt(None, "data set of a second stage")
+    pretrained: str | None = opt(
+        None, "folder of a finished equal run on --train alone, in place of the first stage", identity=False
+    )  # checked to be the run that the first stage would be
+    eval: tuple[str, ...] = opt((), "data sets whose test split is scored (default: the last training set)")
+    out: str = opt("", "folder of this run", identity=False)
+    recipe: str | None = opt(None, f"{', '.join(RECIPES)} (default: derived from --train and --finetune)")
+    seed: int = opt(0, "seed of everything", least=0, most=HIGHEST_SEED)
+    preset: str | None = opt(
+        None, "fast or paper (official hyper-parameters); default fast", identity=False
+    )  # what it sets decides, not its name
+    overwrite: bool = opt(False, "throw away another run in the same folder", identity=False)
+    trackers: tuple[str, ...] = opt((), "tensorboard, trackio, wandb", identity=False)
+    push_to_hub: str | None = opt(None, "repo id to push the model to after training", identity=False)
     data: DataOptions = field(default_factory=DataOptions)
-    shape: ModelOptions = field(default_factory=ModelOptions)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    options: Any = None
+
+    @property
+    def spec(self) -> Spec[Any]:
+        """The classifier."""
+        return registry.find(self.model)
 
     @property
     def resolved_recipe(self) -> str:
         """The recipe given, or the one that the data sets imply."""
-        from erc_synth.loaders.names import benchmark_names
-
         if self.recipe:
             return self.recipe
         if self.finetune:
             return "pretrain-finetune"
-        return "scratch" if self.train in benchmark_names() else "tstr"
+        return "scratch" if _is_benchmark(self.train) else "tstr"
 
     @property
-    def needs_teacher(self) -> bool:
-        """True when EmoOne trains a teacher before the student."""
-        return self.model == "emoone" and self.shape.method in TEACHER_METHODS
+    def groups(self) -> tuple[object, ...]:
+        """All dataclasses whose fields are settings of this run."""
+        return (self, self.data, self.optimisation, self.options)
 
     def to_dict(self) -> dict[str, Any]:
         """Flat dict, the keys of a configuration file."""
-        flat = asdict(self)
-        for group in ("data", "shape", "optimisation"):
-            flat |= flat.pop(group)
-        return flat
+        return {f.name: getattr(group, f.name) for group in self.groups for f in _settings(type(group))}
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide the result; JSON types."""
+        deciding = {
+            f.name: getattr(group, f.name)
+            for group in self.groups
+            for f in _settings(type(group))
+            if f.metadata["identity"] and not (f.metadata["file"] and _is_file(getattr(group, f.name)))
+        }
+        return dict(json.loads(json.dumps({**deciding, "recipe": self.resolved_recipe})))
+
+    def files(self) -> dict[str, Path]:
+        """Files whose content decides the result, by option."""
+        return {
+            f.name: Path(value).expanduser()
+            for group in self.groups
+            for f in _settings(type(group))
+            if f.metadata["file"] and _is_file(value := getattr(group, f.name))
+        }
 
     def fingerprint(self) -> str:
-        """Hash of all that changes the result (not where it is written or reported)."""
-        told = {k: v for k, v in self.to_dict().items() if k not in _REPORTING}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        """Hash of `identity`: not of where things are, how work is cut, or what is reported."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-# `pretrained` is checked to be the run that the first stage would be.
-_REPORTING = ("out", "overwrite", "trackers", "push_to_hub", "save_steps", "data_dir", "knowledge_cache", "pretrained")
-_SECOND_STAGE = ("eval", "recipe", "finetune_epochs")
-_GROUPS = {"data": DataOptions, "shape": ModelOptions, "optimisation": Optimisation}
+_GROUPS = {"data": DataOptions, "optimisation": Optimisation}
+_SECOND_STAGE = frozenset({"eval", "recipe", "finetune_epochs"})
+_PANELS = {RunConfig: "run", DataOptions: "data", Optimisation: "optimisation"}
 
 
-def _flags() -> list[tuple[Field[Any], Any]]:
-    found = []
-    for kind in (RunConfig, *_GROUPS.values()):
+def _is_file(value: object) -> bool:
+    return isinstance(value, str) and Path(value).expanduser().is_file()
+
+
+def _is_benchmark(name: str) -> bool:
+    from erc_synth.loaders.names import benchmark_names
+
+    return name in benchmark_names()
+
+
+def _settings(kind: type[Any]) -> Iterator[Field[Any]]:
+    """Fields of a dataclass that are settings themselves."""
+    return (f for f in fields(kind) if "help" in f.metadata)
+
+
+def _kinds(spec: Spec[Any] | None) -> list[type[Any]]:
+    return [*_PANELS, *([] if spec is None else [spec.options])]
+
+
+def _defaults(kind: type[Any]) -> dict[str, object]:
+    return {f.name: f.default for f in _settings(kind)}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors as ours."""
+
+    known: frozenset[str] = frozenset()
+
+    def error(self, message: str) -> NoReturn:
+        raise ErcSynthError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{PROGRAM} --help` for the flags.")
+
+
+def _parser(spec: Spec[Any] | None) -> _Parser:
+    """The flags that all models share, and those of one model."""
+    parser = _Parser(
+        prog=PROGRAM, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        description="Train an ERC classifier on any data set by name and score it.",
+        epilog=None if spec else f"Options of a model: `{PROGRAM} --model NAME --help`.",
+    )  # fmt: skip
+    for kind in _kinds(spec):
+        panel = parser.add_argument_group(_PANELS.get(kind) or f"options of {spec.name if spec else ''}")
+        if kind is RunConfig:
+            panel.add_argument("-h", "--help", action="store_true", help="show this and end")
+            panel.add_argument("--config", action="append", help="YAML or JSON file with the same keys; flags win")
         hints = get_type_hints(kind)
-        found += [(f, hints[f.name]) for f in fields(kind) if f.name not in _GROUPS]
-    return found
-
-
-def _parser() -> Any:
-    import jsonargparse
-
-    parser = jsonargparse.ArgumentParser(
-        prog="training/run.py", description="Train an ERC classifier and score it.", exit_on_error=False
-    )
-    parser.add_argument("--config", action="config", help="YAML or JSON file with the same keys; flags win")
-    for option, kind in _flags():
-        flag = "--" + option.name.replace("_", "-")
-        extra: dict[str, Any] = {"help": option.metadata["help"], "default": option.default}
-        if kind == tuple[str, ...]:
-            parser.add_argument(flag, nargs="+", type=str, **{**extra, "default": []})
-        elif kind is bool:
-            parser.add_argument(flag, action=jsonargparse.ActionYesNo(no_prefix="no-"), **extra)
-        else:
-            parser.add_argument(flag, type=kind, **extra)
+        for given in _settings(kind):
+            _add_flag(panel, given, hints[given.name])
     return parser
 
 
-def _preset(name: str, model: str) -> dict[str, Any]:
-    if name not in PRESETS:
-        raise ErcSynthError(f"Unknown preset {name!r}.", hint=f"Known: {', '.join(PRESETS)}.")
-    import yaml
-
-    text = files("erc_synth.training").joinpath("presets", f"{model}-{name}.yaml").read_text("utf-8")
-    return dict(yaml.safe_load(text))
+def _add_flag(panel: argparse._ArgumentGroup, given: Field[Any], kind: Any) -> None:
+    flag, text = given.name.replace("_", "-"), given.metadata["help"].replace("%", "%%")
+    if kind is bool:  # both forms, because a file may set the other one; the one that changes the default is shown
+        for name, value in ((flag, True), (f"no-{flag}", False)):
+            shown = argparse.SUPPRESS if value == given.default else text
+            panel.add_argument(f"--{name}", dest=given.name, action="store_const", const=value, help=shown)
+    elif kind == tuple[str, ...]:
+        panel.add_argument(f"--{flag}", nargs="+", metavar="NAME", help=text)
+    else:
+        choices = [str(v) for v in get_args(kind) if isinstance(v, str)]
+        default = "" if given.default in (None, "") else f" ({given.default})"
+        metavar = "|".join(choices) if choices else "X"
+        panel.add_argument(f"--{flag}", metavar=metavar, help=text + default)
 
 
 def parse(words: Sequence[str]) -> RunConfig:
@@ -186,45 +180,97 @@ def parse(words: Sequence[str]) -> RunConfig:
 
     Raises:
         ErcSynthError: An unknown flag, key, value or preset; a missing file.
+        SystemExit: `--help` was asked for and printed.
     """
-    import jsonargparse
+    first, _ = _parser(None).parse_known_args(list(words))
+    from_files = {key: value for path in getattr(first, "config", []) for key, value in _read(Path(path)).items()}
+    seen = {**from_files, **vars(first)}
+    spec = registry.find(str(seen["model"])) if "model" in seen else None
+    if "help" in seen:
+        _parser(spec).print_help()
+        raise SystemExit(0)
+    spec = spec or registry.find(RunConfig().model)
+    found, unknown = _parser(spec).parse_known_args(list(words))
+    if unknown:
+        raise _unknown(spec, [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown)
+    flags = {key: value for key, value in vars(found).items() if key != "config"}
+    preset = _preset(spec, str(seen.get("preset") or "fast"))
+    return build({**preset, **from_files, **flags, "model": spec.name})
 
-    parser = _parser()
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
     try:
-        first = parser.parse_args(list(words))
-        _checked_model(first.model)
-        # The preset depends on the model, so the words are read twice: the preset becomes the default.
-        parser.set_defaults(_preset(first.preset or "fast", first.model))
-        flat = parser.parse_args(list(words)).as_dict()
-    except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
-        sentence = " ".join(str(error).split())
-        raise ErcSynthError(sentence.rstrip(".") + ".", hint="See `--help` for the flags.") from error
-    flat.pop("config", None)
-    return build(flat)
+        content = yaml.safe_load(path.expanduser().read_text("utf-8"))  # JSON is YAML
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ErcSynthError(f"--config {path}: {' '.join(str(error).split())}.", hint="Give a YAML file.") from error
+    if not isinstance(content, dict):
+        raise ErcSynthError(f"--config {path} holds no keys and values.", hint="For example: `epochs: 3`.")
+    return {str(key): value for key, value in content.items()}
+
+
+def _unknown(spec: Spec[Any], given: list[str]) -> ErcSynthError:
+    """Keys or flags that the model has not: whose they are, or what may have been meant."""
+    name = given[0].lstrip("-").replace("-", "_")
+    known = [f.name for kind in _kinds(spec) for f in _settings(kind)]
+    said = f"Unknown keys: {', '.join(given)}."
+    if others := registry.owners(name):
+        return ErcSynthError(
+            f"{given[0]} is an option of {', '.join(others)}; the model is {spec.name}.",
+            hint=f"Own options of {spec.name}: {', '.join(f.name for f in fields(spec.options)) or 'none'}.",
+        )
+    if close := difflib.get_close_matches(name, known, 1):
+        return ErcSynthError(said, hint=f"Did you mean {close[0].replace('_', '-')}?")
+    return ErcSynthError(said, hint=f"See `{PROGRAM} --model {spec.name} --help`.")
+
+
+def _preset(spec: Spec[Any], name: str) -> dict[str, Any]:
+    if name not in spec.presets:
+        raise ErcSynthError(f"Unknown preset {name!r} of {spec.name}.", hint=f"Known: {', '.join(spec.presets)}.")
+    return dict(spec.presets[name])
 
 
 def build(flat: dict[str, Any]) -> RunConfig:
     """A checked `RunConfig` of flat keys; the inverse of `RunConfig.to_dict`."""
-    known = {option.name for option, _ in _flags()}
+    spec = registry.find(str(flat.get("model", RunConfig().model)))
+    known = {f.name for kind in _kinds(spec) for f in _settings(kind)}
     if unknown := sorted(set(flat) - known):
-        raise ErcSynthError(f"Unknown keys: {', '.join(unknown)}.", hint=f"Known: {', '.join(sorted(known))}.")
-    groups: dict[str, Any] = {
-        group: kind(**{f.name: flat[f.name] for f in fields(kind) if f.name in flat}) for group, kind in _GROUPS.items()
-    }
-    top = {f.name: flat[f.name] for f in fields(RunConfig) if f.name in flat}
-    config = RunConfig(**{**top, **groups, "eval": tuple(flat.get("eval", ())),
-                          "trackers": tuple(flat.get("trackers", ()))})  # fmt: skip
+        raise _unknown(spec, unknown)
+    groups = {group: _made(kind, flat) for group, kind in _GROUPS.items()}
+    config = _made(RunConfig, flat, **groups, options=_made(spec.options, flat))
     _check(config)
     return config
 
 
-def _checked_model(model: str) -> None:
-    if model not in MODELS:
-        raise ErcSynthError(f"Unknown model {model!r}.", hint=f"Known: {', '.join(MODELS)}.")
+def restored(flat: dict[str, Any]) -> RunConfig:
+    """`build` of a stored configuration, which may be of an earlier version: keys of other models fall away."""
+    spec = registry.find(str(flat["model"]))
+    known = {f.name for kind in _kinds(spec) for f in _settings(kind)}
+    return build({key: value for key, value in flat.items() if key in known})
+
+
+def _made(kind: type[Any], flat: dict[str, Any], **more: object) -> Any:
+    """A dataclass of the keys that are its own, each of the type that it declares."""
+    from pydantic import TypeAdapter, ValidationError
+
+    hints, given = get_type_hints(kind), {}
+    for option in _settings(kind):
+        if option.name in flat:
+            try:
+                given[option.name] = TypeAdapter(hints[option.name]).validate_python(flat[option.name])
+            except ValidationError as error:
+                wrong = error.errors()[0]["msg"]
+                raise ErcSynthError(
+                    f"--{option.name.replace('_', '-')} is {flat[option.name]!r}: {wrong[:1].lower()}{wrong[1:]}.",
+                    hint=f"It is: {option.metadata['help']}.",
+                ) from error
+    return kind(**given, **more)
 
 
 def _check(config: RunConfig) -> None:
-    _checked_model(config.model)
+    for group in config.groups:
+        check_bounds(group)
     if not config.train or not config.out:
         missing = "--train" if not config.train else "--out"
         raise ErcSynthError(f"{missing} is missing.", hint="For example --train meld --out outputs/first.")
@@ -236,28 +282,21 @@ def _check(config: RunConfig) -> None:
             f"The recipe {recipe!r} does not fit --finetune {config.finetune or '(none)'}.",
             hint="Only pretrain-finetune has a second stage: give or remove --finetune.",
         )
+    if recipe == "tstr" and _is_benchmark(config.train):
+        raise ErcSynthError(
+            f"The recipe 'tstr' trains on synthetic data; --train {config.train} is a benchmark.",
+            hint="Leave out --recipe, or name a synthetic set.",
+        )
     if config.pretrained and not config.finetune:
         raise ErcSynthError("--pretrained needs --finetune.", hint="It stands for the first of two stages.")
-    for name in ("epochs", "batch_size", "accumulate", "finetune_epochs", "max_train_dialogues",
-                 "max_eval_dialogues", "save_steps", "patience", "max_tokens", "heads", "max_turns"):  # fmt: skip
-        value = config.to_dict()[name]
-        if value is not None and value < 1:
-            raise ErcSynthError(f"--{name.replace('_', '-')} is {value}.", hint="Use 1 or more.")
-    if config.optimisation.accumulate > 1 and config.model == "todkat" and config.shape.mode == "released":
-        raise ErcSynthError(
-            "The released TODKAT attends across the batch, so a batch cannot be cut in parts.",
-            hint="Use --accumulate 1 or --mode fixed.",
-        )
+    config.spec.check(config.options, config.optimisation)
 
 
-def first_stage_differences(config: RunConfig, other: dict[str, Any]) -> list[str]:
-    """Keys of `other` (the stored settings of a one-stage run) that make it another run than our first stage."""
-    free = {*_REPORTING, *_SECOND_STAGE}
-    if config.data.drop_leaks:
-        free.remove("eval")  # it decides which train dialogues are dropped
-    ours = json.loads(json.dumps(config.to_dict()))  # tuples become lists, as in the file
-    ours["finetune"] = None  # of one stage
-    return [key for key, value in ours.items() if key not in free and other.get(key) != value]
+def first_stage_differences(config: RunConfig, other: RunConfig) -> list[str]:
+    """Settings of `other`, a one-stage run, that make it another run than our first stage."""
+    free = _SECOND_STAGE - ({"eval"} if config.data.drop_leaks else set())  # it decides which dialogues are dropped
+    ours, theirs = {**config.identity(), "finetune": None}, other.identity()
+    return [key for key in {**ours, **theirs} if key not in free and ours.get(key) != theirs.get(key)]
 
 
 def out_folder(config: RunConfig) -> Path:

@@ -7,6 +7,7 @@ Not covered: training the teacher (`loop`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,21 @@ from torch.nn import functional
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import LabelSet
+
+
+@dataclass(frozen=True, slots=True)
+class Soft:
+    """Soft targets of a train split.
+
+    Attributes:
+        targets: Distributions ``[train utterances, classes]``.
+        hard_weight: Weight of the one-hot cross-entropy.
+        soft_weight: Weight of the cross-entropy with the soft targets.
+    """
+
+    targets: np.ndarray
+    hard_weight: float = 1.0
+    soft_weight: float = 1.0
 
 
 def category(gold: np.ndarray, labels: LabelSet) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Purpose: phrases for the ATOMIC relations xIntent, xReact and oReact of an utterance, from any OpenAI-style server,
 or by retrieval from an ATOMIC file; each answer is kept in a file cache, so nothing is paid twice.
-Input: dialogues, `ModelOptions`. Output: one text per utterance, and its tokens.
+Input: dialogues, a `Source`. Output: one text per utterance, and its tokens.
 Not covered: COMET weights. The API key is read from $ERC_KNOWLEDGE_API_KEY and never written.
 """
 
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ import numpy as np
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
+from erc_synth.training import batching
 from erc_synth.training.batching import Special
-from erc_synth.training.config import ModelOptions
 
 RELATIONS = {"xIntent": "PersonX wanted", "xReact": "PersonX will feel", "oReact": "PersonY will feel"}
 PROMPT = (
@@ -31,25 +32,42 @@ PROMPT = (
 )
 
 
-def phrases(dialogues: Iterable[Dialogue], options: ModelOptions) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where phrases come from.
+
+    Attributes:
+        place: http(s) URL of an OpenAI-style server, or an ATOMIC csv/tsv file.
+        model: Model name sent to the server.
+        cache: Folder of its answers.
+    """
+
+    place: str
+    model: str = "default"
+    cache: str = "cache/knowledge"
+
+
+def phrases(dialogues: Iterable[Dialogue], source: Source) -> list[str]:
     """One knowledge text per utterance, in order.
 
     Raises:
         ErcSynthError: The server is out of reach, or the file is absent or holds none of the relations.
     """
     texts = [turn.text.strip() for dialogue in dialogues for turn in dialogue.utterances]
-    source = options.knowledge or ""
-    if not source.startswith(("http://", "https://")):
-        return _retrieved(texts, Path(source))
-    folder = Path(options.knowledge_cache)
+    url = source.place
+    if not url.startswith(("http://", "https://")):
+        return _retrieved(texts, Path(url).expanduser())
+    folder = Path(source.cache).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(f"{source}|{options.knowledge_model}|{PROMPT}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{url}|{source.model}|{PROMPT}".encode()).hexdigest()[:16]
     path = folder / f"{key}.jsonl"
     known = _cached(path)
+    if all(text in known for text in texts):  # also: the other processes of a run find what the first one asked
+        return [known[text] for text in texts]
     with path.open("a", encoding="utf-8") as cache, httpx.Client(timeout=120.0) as client:
         for text in dict.fromkeys(texts):
             if text not in known:
-                known[text] = _ask(client, source, options.knowledge_model, text)
+                known[text] = _ask(client, url, source.model, text)
                 cache.write(json.dumps({"text": text, "phrases": known[text]}, ensure_ascii=False) + "\n")
                 cache.flush()
     return [known[text] for text in texts]
@@ -57,14 +75,14 @@ def phrases(dialogues: Iterable[Dialogue], options: ModelOptions) -> list[str]:
 
 def tokens(found: list[str], tokenizer: Any, special: Special) -> list[np.ndarray]:
     """CLS + tokens + SEP of each text."""
-    ids = [tokenizer(text, add_special_tokens=False)["input_ids"][: special.max_tokens - 2] for text in found]
+    ids = [row[: special.max_tokens - 2] for row in batching.tokenise(tokenizer, found)]
     return [np.array([special.cls, *row, special.sep], dtype=np.int64) for row in ids]
 
 
 def _cached(path: Path) -> dict[str, str]:
     known: dict[str, str] = {}
     if path.exists():
-        for line in path.read_text("utf-8").splitlines():
+        for line in path.read_text("utf-8").split("\n"):  # U+2028 is no end of a JSON line
             try:
                 record = json.loads(line)
             except ValueError:  # the last line of a killed run

@@ -83,7 +83,7 @@ def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int
     ids = torch.from_numpy(np.concatenate([sequences[i] for i in order])).to(device)
     places = torch.from_numpy(np.arange(len(ids)) - np.repeat(starts, lengths)).to(device)
     # All at once: the gradient of the embedding table is dense, and one of table size for each group is dear.
-    tokens = _embed(backbone, ids, places)
+    tokens = _embed(backbone, ids, places, np.repeat(starts, lengths))
     parts, first = [], 0
     for group in groups:
         own = lengths[first : first + len(group)]
@@ -94,11 +94,18 @@ def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int
     return torch.cat(parts)
 
 
-def _embed(backbone: Any, ids: Tensor, places: Tensor) -> Tensor:
-    """Embeddings of joined tokens ``[tokens, hidden]``; `places` counts from 0 in each sequence."""
+def _embed(backbone: Any, ids: Tensor, places: Tensor, starts: np.ndarray) -> Tensor:
+    """Embeddings of joined tokens ``[tokens, hidden]``.
+
+    `places` counts from 0 in each sequence, and `starts` is the first row of each token's sequence.
+    """
     embeddings = backbone.embeddings
-    if backbone.config.model_type != "bert":  # RoBERTa's positions start behind the padding index, which padding has
-        places = torch.where(ids == embeddings.padding_idx, -1, places) + embeddings.padding_idx + 1
+    if backbone.config.model_type != "bert":
+        # RoBERTa's positions start behind the padding index, which padding has and which does not count on.
+        real = (ids != embeddings.padding_idx).long()
+        count = real.cumsum(0)
+        first = torch.from_numpy(starts).to(ids.device)
+        places = (count - (count - real)[first]) * real + embeddings.padding_idx
     zeros = torch.zeros_like(ids)
     return embeddings(input_ids=ids[None], token_type_ids=zeros[None], position_ids=places[None])[0]  # type: ignore[no-any-return]
 

@@ -24,8 +24,8 @@ from torch import nn
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet
-from erc_synth.training import batching, loop, saved
-from erc_synth.training.backbones import Encoder
+from erc_synth.training import inputs, loop, saved
+from erc_synth.training.backbones import encoder_of
 from erc_synth.training.batching import Encoded
 from erc_synth.training.config import RunConfig
 from erc_synth.training.conversations import of_turns
@@ -105,16 +105,9 @@ class Classifier:
 
     def _encode(self, dialogues: list[Dialogue]) -> Encoded:
         bare = [replace(d, utterances=tuple(replace(u, emotion=None) for u in d.utterances)) for d in dialogues]
-        encoder = next(module for module in self._model.modules() if isinstance(module, Encoder))
         config, labels = self._config, LabelSet("custom", self.labels)
-        special = factory.special_of(self._tokenizer, encoder, config.shape.max_tokens)
-        marker: batching.Marker = "name" if config.model == "baseline" else "id"
-        encoded = batching.encode(bare, labels, self._tokenizer, special, marker)
-        if config.shape.knowledge is not None:
-            from erc_synth.training import knowledge
-
-            phrases = knowledge.phrases(bare, config.shape)
-            encoded = replace(encoded, knowledge=knowledge.tokens(phrases, self._tokenizer, special))
+        special = factory.special_of(self._tokenizer, encoder_of(self._model), config.max_tokens)
+        encoded = inputs.encode(config, bare, labels, self._tokenizer, special)
         return replace(encoded, all_turns=True)
 
 
@@ -135,12 +128,12 @@ def load_classifier(
     folder = saved.local_folder(name, revision)
     model, tokenizer, config, labels = saved.load_model(folder)
     # The source in the file is its author's: texts are sent to no server that the user did not name.
-    if config.shape.knowledge is not None:
+    if getattr(config.options, "knowledge", None) is not None:
         if knowledge is None:
             raise ErcSynthError(
                 f"{name} was trained with commonsense phrases.", hint="Name their source: --knowledge FILE or URL."
             )
-        config = replace(config, shape=replace(config.shape, knowledge=knowledge))
+        config = replace(config, options=replace(config.options, knowledge=knowledge))
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         model.to(torch.device(chosen))

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
 from erc_synth.training import backbones, checkpoints
-from erc_synth.training.backbones import Encoder
-from erc_synth.training.config import RunConfig, build
+from erc_synth.training.backbones import encoder_of
+from erc_synth.training.config import RunConfig, restored
 from erc_synth.training.models import factory
 from erc_synth.training.models.context import ContextClassifier
 
@@ -52,10 +52,10 @@ HEADS = {
 def save_model(folder: Path, model: nn.Module, tokenizer: Any, config: RunConfig, labels: list[str]) -> None:
     """Weights, encoder configuration, tokenizer, and `erc.json` with the run's configuration and labels."""
     folder.mkdir(parents=True, exist_ok=True)
-    encoder = next(module for module in model.modules() if isinstance(module, Encoder))
+    encoder = encoder_of(model)
     shared = loads_in_transformers(model)
     if shared:
-        special = factory.special_of(tokenizer, encoder, config.shape.max_tokens)
+        special = factory.special_of(tokenizer, encoder, config.max_tokens)
         _save_shared(folder, model, labels)
         _first_token_only(tokenizer, special.max_tokens).save_pretrained(str(folder))
     else:
@@ -75,7 +75,7 @@ def load_model(name: Path | str, *, revision: str | None = None) -> tuple[nn.Mod
     folder = local_folder(name, revision)
     stored = read_json(folder / "erc.json")
     try:
-        config = build({**stored["config"], "out": str(folder)})
+        config = restored({**stored["config"], "out": str(folder)})
         labels = [str(label) for label in stored["labels"]]
     except (KeyError, TypeError) as error:
         raise ErcSynthError(f"{folder / 'erc.json'} is not complete.", hint="Save the model again.") from error
@@ -107,9 +107,9 @@ def loads_in_transformers(model: nn.Module) -> bool:
 
 def example_text(config: RunConfig) -> str:
     """A conversation as one text, the way a classifier of `loads_in_transformers` reads it."""
-    name = config.model == "baseline"
+    name = config.spec.marker == "name"
     turns = ["Ann: You came back!", "Ben: Go away."] if name else ["<s1> You came back!", "<s2> Go away."]
-    return turns[-1] if config.shape.context == "none" and name else " ".join(turns)
+    return turns[-1] if getattr(config.options, "context", "past") == "none" and name else " ".join(turns)
 
 
 def local_folder(name: Path | str, revision: str | None = None) -> Path:

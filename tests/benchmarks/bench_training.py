@@ -27,6 +27,7 @@ from accelerate.state import AcceleratorState
 from erc_synth.loaders.schema import Dialogue, Utterance, label_set, to_dialogues
 from erc_synth.training import backbones, batching, optimiser
 from erc_synth.training.config import parse
+from erc_synth.training.grayscale import Soft
 from erc_synth.training.loop import Stage, Trainer, predict, tokens_of
 from erc_synth.training.models import factory
 from erc_synth.training.run import _keep_memory
@@ -83,8 +84,7 @@ class Ours:
     def encode(self, dialogues):
         encoder = next(m for m in self.model.modules() if isinstance(m, backbones.Encoder))
         special = factory.special_of(self.tokenizer, encoder, 512)
-        marker = "name" if self.config.model == "baseline" else "id"
-        return batching.encode(dialogues, LABELS, self.tokenizer, special, marker)
+        return batching.encode(dialogues, LABELS, self.tokenizer, special, self.config.spec.marker)
 
     def accelerator(self, precision):
         AcceleratorState._reset_state(True)
@@ -106,7 +106,7 @@ class Ours:
             start = time.perf_counter()
             encoded = self.encode(chosen)
             chances = np.full((len(encoded.labels), len(LABELS)), 1 / len(LABELS)) if soft else None
-            stage = Stage(0, "train", encoded, encoded, 1, chances)
+            stage = Stage(0, "train", encoded, encoded, 1, None if chances is None else Soft(chances))
             for number, targets in enumerate(trainer._batches(model, stage, 0)):
                 trainer._step(wrapped, optim, stage, targets, number)
         return time.perf_counter() - start

@@ -31,9 +31,8 @@ OWN = {"compm": ["--model", "compm"], "todkat": ["--model", "todkat"]}
 
 def encoded_of(dialogues, model, tokenizer, config):
     encoder = next(m for m in model.modules() if isinstance(m, backbones.Encoder))
-    marker = "name" if config.model == "baseline" else "id"
-    special = factory.special_of(tokenizer, encoder, config.shape.max_tokens)
-    return batching.encode(dialogues, label_set("meld"), tokenizer, special, marker)
+    special = factory.special_of(tokenizer, encoder, config.max_tokens)
+    return batching.encode(dialogues, label_set("meld"), tokenizer, special, config.spec.marker)
 
 
 @pytest.mark.parametrize("words", [*SHARED.values(), *OWN.values()], ids=[*SHARED, *OWN])

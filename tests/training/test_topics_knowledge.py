@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import knowledge
-from erc_synth.training.config import ModelOptions, parse
+from erc_synth.training.config import parse
 from erc_synth.training.models import topics
 from erc_synth.training.pipeline import run
 
@@ -76,9 +76,7 @@ def test_a_server_is_asked_once_per_text(tmp_path):
 
     server = HTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    options = ModelOptions(
-        knowledge=f"http://127.0.0.1:{server.server_port}/v1", knowledge_cache=str(tmp_path / "cache")
-    )
+    options = knowledge.Source(f"http://127.0.0.1:{server.server_port}/v1", cache=str(tmp_path / "cache"))
     talk = [Dialogue("d", (Utterance("A", "Hi", None), Utterance("B", "Hi", None)))]
     assert knowledge.phrases(talk, options) == ["PersonX wanted: a nap"] * 2
     assert knowledge.phrases(talk, options) == ["PersonX wanted: a nap"] * 2

@@ -4,10 +4,13 @@ Purpose: logits = W(c + k): c is the first-token state of the dialogue up to the
 2-layer GRU over the vectors of the speaker's earlier utterances. Input: `Batch`. Output: logits.
 Not covered: the variant with two different backbones; the CoM-only and PM-only ablations.
 `memory="legacy"` gives the official numbers (padding is attended to); `masked` encodes each utterance once.
+The presets differ in the training alone: ``paper`` is what the official code does (rungjoo/CoMPM).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,6 +20,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Batch, Target
+from erc_synth.training.models.registry import Spec
+from erc_synth.training.options import opt
 
 Memories = list[list[Target]]  # per target: earlier turns of its speaker
 
@@ -117,3 +122,40 @@ def _memories(batch: Batch) -> Memories:
         said = speakers[starts[dialogue] : starts[dialogue] + turn + 1]
         found.append([(dialogue, int(t)) for t in np.flatnonzero(said[:-1] == said[-1])])
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class CompmOptions:
+    """Options of CoMPM."""
+
+    memory: Literal["masked", "legacy"] = opt("masked", "padding of the memory (legacy = official)")
+    freeze_memory: bool = opt(False, "leave the memory encoder as it is")
+    shared_encoders: bool = opt(False, "one encoder for context and memory")
+
+
+class CompmSpec(Spec[CompmOptions]):
+    """CoMPM for the registry."""
+
+    name = "compm"
+    options = CompmOptions
+    presets = {
+        # Quick and close: batches of whole dialogues, a learning rate to match. Measured in DEVIATIONS.md.
+        "fast": {
+            "epochs": 5, "batch_size": 16, "order": "dialogue", "learning_rate": 3e-5, "weight_decay": 0.01,
+            "warmup": 0.1, "clip": 1.0,
+        },
+        # Batch 1, single utterances shuffled, decay on all parameters, warm-up of one epoch of ten, float32.
+        "paper": {
+            "epochs": 10, "batch_size": 1, "order": "utterance", "learning_rate": 1e-6, "weight_decay": 0.01,
+            "decay_all": True, "warmup": 0.1, "clip": 10.0, "memory": "legacy",
+        },
+    }  # fmt: skip
+
+    def build(self, options: CompmOptions, encoder: Callable[[], Encoder], classes: int) -> nn.Module:
+        """One encoder or two."""
+        context = encoder()
+        memory = context if options.shared_encoders else encoder()
+        return CoMPM(context, memory, classes, memory=options.memory, freeze_memory=options.freeze_memory)
+
+
+SPEC = CompmSpec()

@@ -1,8 +1,6 @@
-"""Context model: first-token state and one linear layer (EmoOne's student and teacher, the baseline).
+"""Context model: first-token state and one linear layer, the network that `emoone` and `baseline` share.
 
-Purpose: EmoOne (Lee, Interspeech 2022) is CoMPM without the memory, plus soft labels (`grayscale`); the plain
-baseline is the same with speaker names, or the target alone. Input: `Batch`. Output: logits.
-Not covered: the soft labels themselves.
+Input: `Batch`. Output: logits. Not covered: options and soft labels (`emoone`, `baseline`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The registry of classifiers: a configuration becomes a model.
+"""From a configuration to a network.
 
-Purpose: one place that knows how each model is put together. Input: `RunConfig`, or the folder of a saved encoder
-configuration. Output: a module with ``forward(Batch) -> logits [targets, classes]`` and ``unit``.
-Not covered: training, folders of trained models (`saved`).
+Purpose: the classifier of the registry is built on its backbone and checked. Input: `RunConfig`, or the folder of a
+saved encoder configuration. Output: a module with ``forward(Batch) -> logits [targets, classes]`` and ``unit``.
+Not covered: what each classifier is (`registry` and the modules beside it), folders of trained ones (`saved`).
 """
 
 from __future__ import annotations
@@ -14,62 +14,37 @@ from torch import nn
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import backbones
-from erc_synth.training.backbones import Encoder
+from erc_synth.training.backbones import Encoder, encoder_of
 from erc_synth.training.batching import Special
 from erc_synth.training.config import RunConfig
-from erc_synth.training.models.compm import CoMPM
-from erc_synth.training.models.context import ContextClassifier
-from erc_synth.training.models.todkat import Todkat
+from erc_synth.training.models import registry
 
 
 def special_of(tokenizer: Any, encoder: Encoder, max_tokens: int) -> Special:
-    """Special ids and the longest input: RoBERTa-type positions start behind the padding index."""
-    config: Any = encoder.backbone.config
-    limit = int(config.max_position_embeddings)
-    if config.model_type in ("roberta", "xlm-roberta", "mpnet", "camembert"):
-        limit -= int(config.pad_token_id) + 1
-    return Special.of(tokenizer, limit, max_tokens)
+    """Special ids and the longest input that the backbone and `max_tokens` allow."""
+    return Special.of(tokenizer, encoder.longest or max_tokens, max_tokens)
 
 
 def create(config: RunConfig, classes: int, tokenizer: Any, *, folder: Path | None = None) -> nn.Module:
-    """A classifier with pre-trained encoders (or, with `folder`, the bare form to load weights into)."""
+    """A classifier with pre-trained encoders (or, with `folder`, the bare form to load weights into).
+
+    Raises:
+        ErcSynthError: The backbone is no encoder of text, or the network of a classifier lacks something.
+    """
+    backbones.check_tokenizer(tokenizer, config.backbone)
 
     def encoder() -> Encoder:
-        backbone = (
-            backbones.backbone_from_config(folder) if folder is not None else backbones.load_backbone(config.backbone)
-        )
-        return Encoder(backbone, tokenizer.pad_token_id)
+        if folder is not None:
+            return Encoder(backbones.backbone_from_config(folder), tokenizer.pad_token_id)
+        made = Encoder(backbones.load_backbone(config.backbone), tokenizer.pad_token_id)
+        backbones.check_reads_text(made, tokenizer, config.backbone)
+        return made
 
-    shape = config.shape
-    if config.model == "compm":
-        context = encoder()
-        memory = context if shape.shared_encoders else encoder()
-        return CoMPM(context, memory, classes, memory=shape.memory, freeze_memory=shape.freeze_memory)
-    if config.model == "emoone":
-        return ContextClassifier(encoder(), classes)
-    if config.model == "baseline":
-        return ContextClassifier(encoder(), classes, view=shape.context)
-    return _todkat(config, encoder(), classes)
-
-
-def _todkat(config: RunConfig, encoder: Encoder, classes: int) -> Todkat:
-    shape, width = config.shape, 0
-    if encoder.hidden % shape.heads:
+    model = registry.find(config.model).build(config.options, encoder, classes)
+    if getattr(model, "unit", None) not in registry.UNITS:
         raise ErcSynthError(
-            f"--heads {shape.heads} does not divide the hidden size {encoder.hidden}.", hint="Use --heads 8 or 4."
+            f"The network of {config.model!r} does not say its `unit`.", hint=f"One of {', '.join(registry.UNITS)}."
         )
-    if shape.mode == "paper":
-        from erc_synth.training.models.topics import TopicEncoder
-
-        encoder = TopicEncoder(encoder.backbone, encoder.pad_id)
-        width = encoder.hidden
-    return Todkat(
-        encoder,
-        classes,
-        mode=shape.mode,
-        heads=shape.heads,
-        causal=shape.causal,
-        topic_width=width,
-        knowledge=shape.knowledge is not None,
-        max_turns=shape.max_turns,
-    )
+    encoder_of(model)  # a run counts its tokens, and a saved classifier carries its backbone's config
+    model.classes = classes  # type: ignore[assignment]  # the width of logits, also where a process has no batch
+    return model

@@ -8,15 +8,25 @@ Not covered: the pointer network and the decoder of the paper, which were never 
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.loaders.schema import Dialogue
+from erc_synth.training import knowledge
 from erc_synth.training.backbones import Encoder
-from erc_synth.training.batching import Batch
+from erc_synth.training.batching import Batch, Encoded
+from erc_synth.training.models import topics
+from erc_synth.training.models.registry import Spec, Start
+from erc_synth.training.options import Optimisation, opt
+
+Mode = Literal["released", "fixed", "paper"]
 
 
 class Todkat(nn.Module):
@@ -41,7 +51,7 @@ class Todkat(nn.Module):
         encoder: Encoder,
         classes: int,
         *,
-        mode: Literal["released", "fixed", "paper"] = "fixed",
+        mode: Mode = "fixed",
         heads: int = 8,
         causal: bool = False,
         topic_width: int = 0,
@@ -56,6 +66,8 @@ class Todkat(nn.Module):
         self.classifier = nn.Linear(encoder.hidden, classes)
         self.mode, self.causal, self.uses_knowledge = mode, causal, knowledge
         self.max_turns = max_turns
+        # Released: the output depends on the neighbour in the file, and the official batch is two dialogues.
+        self.fixed_batch = 2 if mode == "released" else None
         extra = topic_width + (encoder.hidden if knowledge else 0)
         self.fuse = nn.Linear(encoder.hidden + extra, encoder.hidden) if extra else None
         if self.fuse is not None:
@@ -101,3 +113,85 @@ class Todkat(nn.Module):
             future = future.isinf()
         mask = missing.to(padded.device) if bool(missing.any()) else None
         return self.head(padded, src_mask=future, src_key_padding_mask=mask)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class TodkatOptions:
+    """Options of TODKAT."""
+
+    mode: Mode = opt("fixed", "head over batch (official), over the dialogue, or that + topic layer")
+    heads: int = opt(8, "attention heads of the dialogue layer", least=1)
+    causal: bool = opt(False, "the dialogue layer sees the past only")
+    max_turns: int | None = opt(None, "cut train dialogues to N turns (official: 25, IEMOCAP 36)", least=1)
+    topic_epochs: int = opt(3, "paper mode: masked-LM epochs of the topic layer", least=0)
+    knowledge: str | None = opt(None, "http(s) URL of an OpenAI-style server, or an ATOMIC csv/tsv file", file=True)
+    knowledge_model: str = opt("default", "model name sent to the knowledge server")
+    knowledge_cache: str = opt("cache/knowledge", "folder of the phrase cache", identity=False)
+
+
+class TodkatSpec(Spec[TodkatOptions]):
+    """TODKAT for the registry."""
+
+    name = "todkat"
+    options = TodkatOptions
+    presets = {
+        # Attention over the dialogue; a batch is dialogues.
+        "fast": {
+            "epochs": 8, "batch_size": 4, "learning_rate": 3e-5, "weight_decay": 0.01, "warmup": 0.1, "clip": 1.0,
+            "mode": "fixed",
+        },
+        # As released (something678/TodKat): AdamW without bias correction, warm-up over half of all steps,
+        # selection by accuracy, dialogues cut to 25 turns.
+        "paper": {
+            "epochs": 100, "batch_size": 2, "learning_rate": 2e-5, "weight_decay": 0.01, "adam_eps": 1e-6,
+            "bias_correction": False, "warmup": 0.5, "clip": 1.0, "mode": "released", "select_by": "accuracy",
+            "max_turns": 25,
+        },
+    }  # fmt: skip
+
+    def check(self, options: TodkatOptions, optimisation: Optimisation) -> None:
+        """The released head cannot be cut in parts."""
+        if optimisation.accumulate > 1 and options.mode == "released":
+            raise ErcSynthError(
+                "The released TODKAT attends across the batch, so a batch cannot be cut in parts.",
+                hint="Use --accumulate 1 or --mode fixed.",
+            )
+
+    def build(self, options: TodkatOptions, encoder: Callable[[], Encoder], classes: int) -> nn.Module:
+        """With a topic layer in ``paper`` mode."""
+        made = encoder()
+        if made.hidden % options.heads:
+            raise ErcSynthError(
+                f"--heads {options.heads} does not divide the hidden size {made.hidden}.", hint="Use --heads 8 or 4."
+            )
+        paper = options.mode == "paper"
+        return Todkat(
+            topics.TopicEncoder(made.backbone, made.pad_id) if paper else made,
+            classes,
+            mode=options.mode,
+            heads=options.heads,
+            causal=options.causal,
+            topic_width=made.hidden if paper else 0,
+            knowledge=options.knowledge is not None,
+            max_turns=options.max_turns,
+        )
+
+    def prepare(
+        self, options: TodkatOptions, dialogues: Sequence[Dialogue], encoded: Encoded, tokenizer: Any
+    ) -> Encoded:
+        """Commonsense phrases, where a source is given."""
+        if options.knowledge is None:
+            return encoded
+        source = knowledge.Source(options.knowledge, options.knowledge_model, options.knowledge_cache)
+        phrases = knowledge.phrases(dialogues, source)
+        return replace(encoded, knowledge=knowledge.tokens(phrases, tokenizer, encoded.special))
+
+    def pretrain(self, options: TodkatOptions, network: nn.Module, start: Start) -> float:
+        """The topic layer, in ``paper`` mode."""
+        if options.mode != "paper":
+            return 0.0
+        assert isinstance(network.encoder, topics.TopicEncoder)
+        return topics.pretrain(network.encoder, start, options.topic_epochs)
+
+
+SPEC = TodkatSpec()

@@ -4,7 +4,7 @@ Purpose: the lower half's states are pooled by attention, coded as a Gaussian la
 which the upper layers read as an extra token. It is trained with masked-LM + KL + reconstruction on the train
 dialogues, then the classifier reads it. Input: token lists. Output: ``[n, hidden + hidden]`` (CLS state, topic).
 Not covered: backbones whose layers are not `encoder.layer` (ModernBERT). The official modules were never
-released; this is built from their described shape with the known faults mended (reference/erc-models.md section 4).
+released; this is built from their described shape with the known faults mended (Zhu et al., ACL 2021, section 3).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import torch
 from accelerate import PartialState
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
 from tqdm import tqdm
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import checkpoints
 from erc_synth.training.backbones import Encoder
-from erc_synth.training.batching import Encoded
-from erc_synth.training.config import RunConfig
+from erc_synth.training.models.registry import Start
 
 MASKED = 0.15  # share of tokens, as in BERT
 
@@ -101,36 +101,41 @@ class _MaskedLM(nn.Module):
         return functional.cross_entropy(states @ words.T + self.bias, ids[hidden]) + encoder.penalty  # type: ignore[operator]
 
 
-def pretrain(model: Any, encoded: Encoded, tokenizer: Any, config: RunConfig, folder: Path) -> float:
+def pretrain(encoder: TopicEncoder, start: Start, epochs: int) -> float:
     """Masked-LM on the train utterances with the topic layer; a checkpoint per epoch; returns seconds.
 
     Every process trains the same on the same data (one seed), so no gradients need to be exchanged.
     """
-    start = time.monotonic()
+    begun = time.monotonic()
+    encoded = start.encoded
     rows = [encoded.text(d, t, end=True) for d in range(len(encoded)) for t in range(encoded.turns(d))]
-    options = config.optimisation
-    language = _MaskedLM(model.encoder).to(next(model.parameters()).device)
-    optim = torch.optim.AdamW(language.parameters(), lr=options.learning_rate)
-    state = checkpoints.load_checkpoint(folder, language, optim) or {"epochs": 0, "seconds": 0.0}
+    language = _MaskedLM(encoder).to(next(encoder.parameters()).device)
+    optim = torch.optim.AdamW(language.parameters(), lr=start.optimisation.learning_rate)
+    state = checkpoints.load_checkpoint(start.folder, language, optim) or {"epochs": 0, "seconds": 0.0}
     language.train()
-    for epoch in range(state["epochs"], config.shape.topic_epochs):
-        random = np.random.default_rng([config.seed, 4242, epoch])  # an epoch done twice is the same epoch
-        torch.manual_seed(int(random.integers(2**62)))
-        losses, order = [], random.permutation(len(rows))
-        batches = tqdm(range(0, len(order), 32), unit="batch", desc=f"topics {epoch + 1}/{config.shape.topic_epochs}",
-                       disable=not sys.stderr.isatty(), leave=False)  # fmt: skip
-        for first in batches:
-            loss = language([rows[i] for i in order[first : first + 32]], tokenizer, random)
-            if loss is None:
-                continue
-            optim.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(language.parameters(), options.clip)
-            optim.step()
-            losses.append(float(loss.detach()))
-        print(f"topics epoch {epoch + 1}: loss {sum(losses) / max(len(losses), 1):.4f}", file=sys.stderr)
-        state = {"epochs": epoch + 1, "seconds": state["seconds"] + time.monotonic() - start}
-        start = time.monotonic()
+    for epoch in range(state["epochs"], epochs):
+        loss = _epoch(language, optim, rows, start, epoch)
+        print(f"topics epoch {epoch + 1}/{epochs}: loss {loss:.4f}", file=sys.stderr)
+        state = {"epochs": epoch + 1, "seconds": state["seconds"] + time.monotonic() - begun}
+        begun = time.monotonic()
         if PartialState().is_main_process:
-            checkpoints.save_checkpoint(folder, language, optim, state)
+            checkpoints.save_checkpoint(start.folder, language, optim, state)
     return float(state["seconds"])
+
+
+def _epoch(language: _MaskedLM, optim: Optimizer, rows: list[np.ndarray], start: Start, epoch: int) -> float:
+    """One pass over the utterances; the mean loss."""
+    random = np.random.default_rng([start.seed, 4242, epoch])  # an epoch done twice is the same epoch
+    torch.manual_seed(int(random.integers(2**62)))
+    losses, order = [], random.permutation(len(rows))
+    firsts = range(0, len(order), 32)
+    for first in tqdm(firsts, unit="batch", desc=f"topics {epoch + 1}", disable=None, leave=False):
+        loss = language([rows[i] for i in order[first : first + 32]], start.tokenizer, random)
+        if loss is None:
+            continue
+        optim.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(language.parameters(), start.optimisation.clip)
+        optim.step()
+        losses.append(float(loss.detach()))
+    return sum(losses) / max(len(losses), 1)
