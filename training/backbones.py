@@ -62,6 +62,13 @@ def load_backbone(backbone: str) -> nn.Module:
     return _without_pooler(_foreign(AutoModel.from_pretrained, backbone, use_safetensors=True))
 
 
+def commit_of(backbone: str) -> str:
+    """Commit of a Hub backbone, as far as the Hub's client says it."""
+    from transformers import AutoConfig
+
+    return str(getattr(_foreign(AutoConfig.from_pretrained, backbone), "_commit_hash", None))
+
+
 def backbone_from_config(folder: Path) -> nn.Module:
     """The backbone of a saved classifier, with random weights (they are loaded afterwards)."""
     from transformers import AutoConfig, AutoModel
@@ -139,7 +146,9 @@ def encoder_of(model: nn.Module) -> Encoder:
     for module in model.modules():
         if isinstance(module, Encoder):
             return module
-    raise ErcSynthError(f"{type(model).__name__} holds no Encoder.", hint="Build the network on the encoder it is given.")
+    raise ErcSynthError(
+        f"{type(model).__name__} holds no Encoder.", hint="Build the network on the encoder it is given."
+    )
 
 
 def _without_pooler(backbone: nn.Module) -> nn.Module:

@@ -3,8 +3,11 @@
 Purpose: an optimiser step is a set of targets. It is shared among processes and cut in `accumulate` parts; each
 part's summed loss is divided by the size of the whole step, so neither number changes a gradient and a smaller
 last step weighs by its true size. Dropout is seeded from (seed, stage, step, process): a resumed run equals an
-undisturbed one. Input: a model, a `Stage`. Output: `StageRecord`; the model holds the best weights.
-Not covered: what the stages are (`pipeline`), files of a finished run (`pipeline`).
+undisturbed one. Input: a model, a `Stage`. Output: `Progress`; the model holds the best weights.
+Not covered: what the stages are (`stages`), files of a finished run (`results`).
+accelerate brings devices, processes, precision, `reduce` and `no_sync`. Its own data loaders are not used: a step is
+a set of targets that is cut by dialogue, so its parts differ in size, and they pad or drop to make parts equal; and
+`gather_for_metrics`, which undoes that padding, knows only batches of such a loader.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from erc_synth.training import batching, checkpoints, grayscale, optimiser, scor
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Batch, Encoded, Target
 from erc_synth.training.config import RunConfig
+from erc_synth.training.grayscale import Soft
 
 SAVE_SECONDS = 600.0
 EVAL_TARGETS = 256
@@ -47,7 +51,7 @@ class Stage:
         train: Training split.
         dev: Validation split.
         epochs: Number of passes.
-        soft: Grayscale targets ``[train utterances, classes]`` or ``None``.
+        soft: Soft targets of the train split, or ``None``.
     """
 
     index: int
@@ -55,7 +59,7 @@ class Stage:
     train: Encoded
     dev: Encoded
     epochs: int
-    soft: np.ndarray | None = None
+    soft: Soft | None = None
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class Progress:
     """What a checkpoint knows besides weights."""
 
     step: int = 0  # optimiser steps done in this stage
-    loss_sum: float = 0.0  # of the running epoch
+    loss_sum: float = 0.0  # of the running epoch, over all processes
     seconds: float = 0.0
     tokens: int = 0
     epochs: list[Epoch] = field(default_factory=list)
@@ -106,7 +110,8 @@ class Trainer:
 
     def __init__(self, config: RunConfig, accelerator: Accelerator, folder: Path) -> None:
         self.config, self.accelerator, self.folder = config, accelerator, folder
-        self.stop_requested = False
+        self.stop_requested = False  # by a signal to this process
+        self.stop_agreed = False  # by all processes, behind a step
 
     def fit(self, model: nn.Module, stage: Stage) -> Progress:
         """Train one stage; goes on from its newest checkpoint.
@@ -130,20 +135,24 @@ class Trainer:
         return progress
 
     def _fit(self, model: nn.Module, stage: Stage, place: Path) -> Progress:
-        options = self.config.optimisation
-        raw = optimiser.build(model, options)
+        raw = optimiser.build(model, self.config.optimisation)
         state = checkpoints.load_checkpoint(place / "checkpoint", model, raw)
         progress = Progress.of(state) if state else Progress()
         wrapped, optim = self.accelerator.prepare(model, raw)
-        per_epoch = len(self._batches(model, stage, 0))
-        total = per_epoch * stage.epochs
-        for epoch in range(len(progress.epochs), stage.epochs):
-            self._epoch(wrapped, optim, stage, progress, place, epoch, per_epoch, total)
-            self._end_epoch(model, raw, stage, progress, place)
-            waited = epoch - progress.best(options.select_by)
-            if options.patience is not None and waited >= options.patience:
-                break
+        try:
+            for epoch in range(len(progress.epochs), stage.epochs):
+                if self._waited_enough(progress):  # also when the run was killed right behind its last epoch
+                    break
+                self._epoch(wrapped, optim, stage, progress, place, epoch)
+                self._end_epoch(model, raw, stage, progress, place)
+        finally:
+            self.accelerator.free_memory()  # it keeps what it prepared: the next stage has an optimiser of its own
         return progress
+
+    def _waited_enough(self, progress: Progress) -> bool:
+        options = self.config.optimisation
+        waited = len(progress.epochs) - 1 - progress.best(options.select_by)
+        return options.patience is not None and bool(progress.epochs) and waited >= options.patience
 
     def _batches(self, model: Any, stage: Stage, epoch: int) -> list[tuple[Target, ...]]:
         options = self.config.optimisation
@@ -157,14 +166,11 @@ class Trainer:
             max_turns=getattr(model, "max_turns", None),
         )
 
-    def _epoch(
-        self, wrapped: Any, optim: Any, stage: Stage, progress: Progress, place: Path,
-        epoch: int, per_epoch: int, total: int,
-    ) -> None:  # fmt: skip
+    def _epoch(self, wrapped: Any, optim: Any, stage: Stage, progress: Progress, place: Path, epoch: int) -> None:
         model = self.accelerator.unwrap_model(wrapped)
         options = self.config.optimisation
         steps = self._batches(model, stage, epoch)
-        begun = progress.step - epoch * per_epoch
+        begun = progress.step - epoch * len(steps)
         bar = tqdm(
             total=sum(map(len, steps)), initial=sum(map(len, steps[:begun])), unit="utt", file=sys.stderr,
             desc=f"{stage.name} {epoch + 1}/{stage.epochs}", disable=not self._shows(), leave=False,
@@ -172,27 +178,28 @@ class Trainer:
         clock, saved, tokens = time.monotonic(), time.monotonic(), tokens_of(model)
         wrapped.train()
         for targets in steps[begun:]:
-            rate = options.learning_rate * optimiser.factor(progress.step, total, options.warmup)
+            factor = optimiser.factor(progress.step, len(steps) * stage.epochs, options.warmup)
             for group in optim.param_groups:
-                group["lr"] = rate
+                group["lr"] = options.learning_rate * factor
             progress.loss_sum += self._step(wrapped, optim, stage, targets, progress.step)
             progress.step += 1
             bar.update(len(targets))
             due = options.save_steps and progress.step % options.save_steps == 0
-            if due or self.stop_requested or time.monotonic() - saved > SAVE_SECONDS:
+            if due or self.stop_agreed or time.monotonic() - saved > SAVE_SECONDS:
                 progress.seconds += time.monotonic() - clock
                 progress.tokens += tokens_of(model) - tokens
                 clock = saved = time.monotonic()
                 tokens = tokens_of(model)
                 self._save(model, optim, progress, place)
-                if self.stop_requested:
+                if self.stop_agreed:
+                    self.accelerator.wait_for_everyone()  # nobody leaves while the first one still writes
                     raise KeyboardInterrupt
         bar.close()
         progress.seconds += time.monotonic() - clock
         progress.tokens += tokens_of(model) - tokens
 
     def _step(self, wrapped: Any, optim: Any, stage: Stage, targets: tuple[Target, ...], step: int) -> float:
-        """One optimiser step over `targets`; the mean loss of this process's share."""
+        """One optimiser step over `targets`; their mean loss, the same on every process."""
         accelerator, options = self.accelerator, self.config.optimisation
         model = accelerator.unwrap_model(wrapped)
         world, rank = accelerator.num_processes, accelerator.process_index
@@ -208,9 +215,10 @@ class Trainer:
             with nullcontext() if last else accelerator.no_sync(wrapped):
                 loss = self._loss(wrapped, Batch(stage.train, share), stage) / len(targets) * weight
                 value += float(loss.detach())
-                if not math.isfinite(value):
-                    self._not_finite(stage, step)
                 accelerator.backward(loss * world)  # DDP averages over processes
+        value = self._agree(value)
+        if not math.isfinite(value):
+            self._not_finite(stage, step)
         norm = accelerator.clip_grad_norm_(wrapped.parameters(), options.clip)
         # fp16 skips such a step by itself; elsewhere it would poison the weights.
         if norm is not None and options.precision != "fp16" and not math.isfinite(float(norm)):
@@ -219,20 +227,25 @@ class Trainer:
         optim.zero_grad(set_to_none=True)
         return value
 
+    def _agree(self, value: float) -> float:
+        """The loss over all processes; they also agree on stopping, so that none waits for one that has gone."""
+        if self.accelerator.num_processes == 1:
+            self.stop_agreed = self.stop_requested
+            return value
+        told = torch.tensor([value, float(self.stop_requested)], device=self.accelerator.device)
+        total = self.accelerator.reduce(told, "sum").tolist()
+        self.stop_agreed = total[1] > 0
+        return float(total[0])
+
     def _loss(self, wrapped: Any, batch: Batch, stage: Stage) -> torch.Tensor:
         logits = wrapped(batch)
-        soft = None
-        if stage.soft is not None:
-            rows = [batch.encoded.starts[d] + t for d, t in batch.targets]
-            soft = torch.from_numpy(stage.soft[rows]).to(logits.device, torch.float32)
-        shape = self.config.shape
-        return grayscale.loss(
-            logits,
-            torch.from_numpy(batch.labels).to(logits.device),
-            soft,
-            hard_weight=shape.hard_weight,
-            soft_weight=shape.soft_weight,
-        )
+        gold = torch.from_numpy(batch.labels).to(logits.device)
+        if stage.soft is None:
+            return grayscale.loss(logits, gold, None)
+        rows = [batch.encoded.starts[d] + t for d, t in batch.targets]
+        soft = torch.from_numpy(stage.soft.targets[rows]).to(logits.device, torch.float32)
+        weights = {"hard_weight": stage.soft.hard_weight, "soft_weight": stage.soft.soft_weight}
+        return grayscale.loss(logits, gold, soft, **weights)
 
     def _not_finite(self, stage: Stage, step: int) -> None:
         raise ErcSynthError(
@@ -246,13 +259,12 @@ class Trainer:
         logits = predict(self.accelerator, model, stage.dev)
         gold = stage.dev.labels[stage.dev.labels >= 0]
         found = scoring.scores(scoring.confusion(gold, logits.argmax(1), logits.shape[1]), [""] * logits.shape[1])
-        loss = self.accelerator.reduce(torch.tensor(progress.loss_sum, device=self.accelerator.device), "sum")
-        steps = progress.step - sum(1 for _ in progress.epochs) * (progress.step // (len(progress.epochs) + 1))
+        steps = progress.step // (len(progress.epochs) + 1)
         seconds = progress.seconds - sum(e.seconds for e in progress.epochs) + time.monotonic() - start
         progress.seconds += time.monotonic() - start
         progress.tokens += tokens_of(model) - tokens
         progress.epochs.append(
-            Epoch(len(progress.epochs) + 1, float(loss) / max(steps, 1), found["weighted_f1"], seconds,
+            Epoch(len(progress.epochs) + 1, progress.loss_sum / max(steps, 1), found["weighted_f1"], seconds,
                   found["micro_f1"])
         )  # fmt: skip
         progress.loss_sum = 0.0
@@ -308,12 +320,12 @@ def predict(accelerator: Accelerator | None, model: Any, encoded: Encoded) -> np
     Each process computes some batches and leaves zeros elsewhere; the sum over processes is exact.
     """
     world, rank = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
-    released = getattr(model, "mode", "") == "released"
-    size = 2 if released else 32 if model.unit == "dialogue" else EVAL_TARGETS
-    batches = batching.evaluation_batches(encoded, unit=model.unit, size=size, sort=not released)
+    fixed = getattr(model, "fixed_batch", None)
+    size = fixed or (32 if model.unit == "dialogue" else EVAL_TARGETS)
+    batches = batching.evaluation_batches(encoded, unit=model.unit, size=size, sort=not fixed)
     place = {target: i for i, target in enumerate(encoded.targets())}
     device = next(model.parameters()).device
-    logits = torch.zeros(len(place), model.classifier.out_features, device=device)
+    logits = torch.zeros(len(place), model.classes, device=device)
     before = model.training
     model.eval()
     cast = accelerator.autocast() if accelerator else nullcontext()

@@ -74,8 +74,12 @@ class Optimisation:
 
     epochs: int = opt(5, "epochs of each stage", least=1)
     finetune_epochs: int | None = opt(None, "epochs of the fine-tuning stage (default: --epochs)", least=1)
-    batch_size: int = opt(16, "targets per step over all processes (dialogues, where the model keeps them whole)", least=1)
-    accumulate: int = opt(1, "cut each batch in N parts to save memory; the result is the same", least=1, identity=False)
+    batch_size: int = opt(
+        16, "targets per step over all processes (dialogues, where the model keeps them whole)", least=1
+    )
+    accumulate: int = opt(
+        1, "cut each batch in N parts to save memory; the result is the same", least=1, identity=False
+    )
     order: Literal["dialogue", "utterance"] = opt("dialogue", "shuffle dialogues, or single targets (official)")
     learning_rate: float = opt(2e-5, "peak learning rate", least=0)
     weight_decay: float = opt(0.01, "AdamW weight decay", least=0)

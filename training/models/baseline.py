@@ -5,9 +5,9 @@ Input: options. Output: the network. Not covered: the network itself (`context`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -30,7 +30,7 @@ class BaselineSpec(Spec[BaselineOptions]):
     name = "baseline"
     options = BaselineOptions
     marker = "name"
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Quick and close: batches of whole dialogues, a learning rate to match. Measured in DEVIATIONS.md.
         "fast": {
             "epochs": 5, "batch_size": 16, "order": "dialogue", "learning_rate": 3e-5, "weight_decay": 0.01,

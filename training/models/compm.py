@@ -9,9 +9,9 @@ The presets differ in the training alone: ``paper`` is what the official code do
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -138,7 +138,7 @@ class CompmSpec(Spec[CompmOptions]):
 
     name = "compm"
     options = CompmOptions
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Quick and close: batches of whole dialogues, a learning rate to match. Measured in DEVIATIONS.md.
         "fast": {
             "epochs": 5, "batch_size": 16, "order": "dialogue", "learning_rate": 3e-5, "weight_decay": 0.01,

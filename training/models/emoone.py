@@ -7,10 +7,10 @@ Not covered: the network (`context`), the formulas of the soft labels (`grayscal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from torch import nn
@@ -41,7 +41,7 @@ class EmooneSpec(Spec[EmooneOptions]):
 
     name = "emoone"
     options = EmooneOptions
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Quick and close: batches of whole dialogues, a learning rate to match. Measured in DEVIATIONS.md.
         "fast": {
             "epochs": 5, "batch_size": 16, "order": "dialogue", "learning_rate": 3e-5, "weight_decay": 0.01,

@@ -8,9 +8,9 @@ Not covered: the pointer network and the decoder of the paper, which were never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -119,7 +119,9 @@ class Todkat(nn.Module):
 class TodkatOptions:
     """Options of TODKAT."""
 
-    mode: Mode = opt("fixed", "head over batch (official), over the dialogue, or that + topic layer")
+    mode: Literal["released", "fixed", "paper"] = opt(
+        "fixed", "head over batch (official), over the dialogue, or that + topic layer"
+    )
     heads: int = opt(8, "attention heads of the dialogue layer", least=1)
     causal: bool = opt(False, "the dialogue layer sees the past only")
     max_turns: int | None = opt(None, "cut train dialogues to N turns (official: 25, IEMOCAP 36)", least=1)
@@ -134,7 +136,7 @@ class TodkatSpec(Spec[TodkatOptions]):
 
     name = "todkat"
     options = TodkatOptions
-    presets = {
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Attention over the dialogue; a batch is dialogues.
         "fast": {
             "epochs": 8, "batch_size": 4, "learning_rate": 3e-5, "weight_decay": 0.01, "warmup": 0.1, "clip": 1.0,

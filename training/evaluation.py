@@ -1,0 +1,92 @@
+"""Scores of a trained network on the test split of a data set, and its predictions as a table.
+
+Input: a network, inputs, a data set name. Output: an `Evaluation` of metrics.json and a Parquet file beside it.
+Not covered: the formulas (`scoring`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import nn
+
+from erc_synth.training import scoring
+from erc_synth.training.batching import Encoded
+from erc_synth.training.corpus import Corpus
+from erc_synth.training.inputs import Inputs
+from erc_synth.training.loop import predict
+
+
+class Evaluation(TypedDict, total=False):
+    """Scores on one test split (fractions)."""
+
+    dataset: str
+    config: str | None
+    split: str
+    label_set: str
+    labels: list[str]
+    examples: int
+    accuracy: float
+    weighted_f1: float
+    macro_f1: float
+    micro_f1: float
+    micro_f1_no_neutral: float
+    per_class: dict[str, dict[str, float]]
+    confusion: list[list[int]]
+    fingerprint: str
+    revision: str | None
+    predictions: str
+
+
+def evaluate(network: nn.Module, inputs: Inputs, name: str, folder: Path) -> Evaluation:
+    """Score one data set; the first process writes the predictions into `folder`."""
+    found, encoded = inputs.found[name], inputs.encoded(name, "test")
+    logits = predict(inputs.accelerator, network, encoded)
+    gold = encoded.labels[encoded.labels >= 0]
+    file = f"predictions-{file_part(name)}.parquet"
+    if inputs.accelerator.is_main_process:
+        _write(found, encoded, logits, folder / file)
+    labels = list(found.labels.labels)
+    computed = scoring.scores(scoring.confusion(gold, logits.argmax(1), len(labels)), labels)
+    dataset, config = found.parts
+    return {
+        "dataset": dataset,
+        "config": config,
+        "split": "test",
+        "label_set": found.labels.name,
+        "labels": labels,
+        **computed,
+        "fingerprint": found.fingerprints["test"],
+        "revision": found.revision,
+        "predictions": file,
+    }
+
+
+def file_part(name: str) -> str:
+    """A data set's name as part of a file name; another name gives another part."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-")
+    return kept if kept == name == name.lower() else f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _write(found: Corpus, encoded: Encoded, logits: np.ndarray, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    chances = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    names, dialogues, targets = found.labels.labels, found.split("test"), encoded.targets()
+    table = pa.table(
+        {
+            "dialogue_id": [dialogues[d].dialogue_id for d, _ in targets],
+            "utterance_id": pa.array([t for _, t in targets], pa.int32()),
+            "gold": [names[i] for i in encoded.labels[encoded.labels >= 0]],
+            "predicted": [names[i] for i in logits.argmax(1)],
+            "probabilities": pa.array(list(chances), pa.list_(pa.float32())),
+        }
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
