@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from erc_synth.loaders.schema import Dialogue, LabelSet
-from erc_synth.training.models.registry import Marker
+from erc_synth.training.options import Marker
 
 Target = tuple[int, int]  # (dialogue, turn)
 
@@ -202,12 +202,11 @@ class Batch:
         return list(dict.fromkeys(d for d, _ in self.targets))
 
 
-def by_dialogue(encoded: Encoded, max_turns: int | None = None) -> list[list[Target]]:
-    """Labelled turns of each dialogue that has any; `max_turns` cuts long dialogues."""
+def by_dialogue(encoded: Encoded) -> list[list[Target]]:
+    """Labelled turns of each dialogue that has any."""
     groups: list[list[Target]] = [[] for _ in range(len(encoded))]
     for dialogue, turn in encoded.targets():
-        if max_turns is None or turn < max_turns:
-            groups[dialogue].append((dialogue, turn))
+        groups[dialogue].append((dialogue, turn))
     return [group for group in groups if group]
 
 
@@ -219,7 +218,6 @@ def epoch_batches(
     order: Literal["dialogue", "utterance"],
     seed: int,
     epoch: int,
-    max_turns: int | None = None,
 ) -> list[tuple[Target, ...]]:
     """Targets of every optimiser step of one epoch.
 
@@ -231,10 +229,9 @@ def epoch_batches(
             ``utterance`` shuffles single targets, as the official CoMPM and EmoOne do.
         seed: Seed of the run.
         epoch: From 0.
-        max_turns: Cut of long dialogues.
     """
     random = np.random.default_rng([seed, epoch])
-    groups = by_dialogue(encoded, max_turns)
+    groups = by_dialogue(encoded)
     groups = [groups[i] for i in random.permutation(len(groups))]
     if unit == "dialogue":
         return [tuple(t for g in groups[i : i + size] for t in g) for i in range(0, len(groups), size)]
@@ -242,6 +239,14 @@ def epoch_batches(
     if order == "utterance":
         flat = [flat[i] for i in random.permutation(len(flat))]
     return [tuple(flat[i : i + size]) for i in range(0, len(flat), size)]
+
+
+def cut(steps: list[tuple[Target, ...]], max_turns: int | None) -> list[tuple[Target, ...]]:
+    """The same steps without the turns from `max_turns` on."""
+    if max_turns is None:
+        return steps
+    kept = (tuple(target for target in step if target[1] < max_turns) for step in steps)
+    return [step for step in kept if step]
 
 
 def parts(targets: tuple[Target, ...], count: int, unit: str) -> list[tuple[Target, ...]]:

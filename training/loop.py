@@ -156,15 +156,15 @@ class Trainer:
 
     def _batches(self, model: Any, stage: Stage, epoch: int) -> list[tuple[Target, ...]]:
         options = self.config.optimisation
-        return batching.epoch_batches(
+        steps = batching.epoch_batches(
             stage.train,
             unit=model.unit,
             size=options.batch_size,
             order=options.order,
             seed=self.config.seed + 7919 * stage.index,
             epoch=epoch,
-            max_turns=getattr(model, "max_turns", None),
         )
+        return batching.cut(steps, getattr(model, "max_turns", None))
 
     def _epoch(self, wrapped: Any, optim: Any, stage: Stage, progress: Progress, place: Path, epoch: int) -> None:
         model = self.accelerator.unwrap_model(wrapped)

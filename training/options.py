@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from erc_synth.loaders.errors import ErcSynthError
 
+Marker = Literal["id", "name"]  # what stands before an utterance in the context: `<s1>` or `Ann:`
+
 
 def opt(
     default: Any,

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import models
-from erc_synth.training.options import Optimisation
+from erc_synth.training.options import Marker, Optimisation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,6 @@ PARTS = frozenset({"context", "factory", "registry", "topics"})  # modules of th
 DEFAULT = "compm"
 UNITS = ("utterance", "dialogue")
 Options = TypeVar("Options")
-Marker = Literal["id", "name"]
 
 
 @dataclass(frozen=True, slots=True)

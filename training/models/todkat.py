@@ -39,9 +39,7 @@ class Todkat(nn.Module):
         heads: Attention heads of the dialogue layer. The official code trains with 8, but reloads with
             as many as the hidden size.
         causal: The dialogue layer sees the past only.
-        topic_width: Width of the topic vector, 0 without.
         knowledge: Whether utterances carry commonsense phrases.
-        max_turns: Cut of dialogues in training.
     """
 
     unit = "dialogue"
@@ -54,9 +52,7 @@ class Todkat(nn.Module):
         mode: Mode = "fixed",
         heads: int = 8,
         causal: bool = False,
-        topic_width: int = 0,
         knowledge: bool = False,
-        max_turns: int | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -65,10 +61,10 @@ class Todkat(nn.Module):
         )
         self.classifier = nn.Linear(encoder.hidden, classes)
         self.mode, self.causal, self.uses_knowledge = mode, causal, knowledge
-        self.max_turns = max_turns
+        self.max_turns: int | None = None  # cut of dialogues in training
         # Released: the output depends on the neighbour in the file, and the official batch is two dialogues.
         self.fixed_batch = 2 if mode == "released" else None
-        extra = topic_width + (encoder.hidden if knowledge else 0)
+        extra = encoder.hidden * (isinstance(encoder, topics.TopicEncoder) + knowledge)
         self.fuse = nn.Linear(encoder.hidden + extra, encoder.hidden) if extra else None
         if self.fuse is not None:
             with torch.no_grad():  # starts as the plain utterance vector: extra knowledge can only be learnt
@@ -166,17 +162,16 @@ class TodkatSpec(Spec[TodkatOptions]):
             raise ErcSynthError(
                 f"--heads {options.heads} does not divide the hidden size {made.hidden}.", hint="Use --heads 8 or 4."
             )
-        paper = options.mode == "paper"
-        return Todkat(
-            topics.TopicEncoder(made.backbone, made.pad_id) if paper else made,
+        network = Todkat(
+            topics.TopicEncoder(made.backbone, made.pad_id) if options.mode == "paper" else made,
             classes,
             mode=options.mode,
             heads=options.heads,
             causal=options.causal,
-            topic_width=made.hidden if paper else 0,
             knowledge=options.knowledge is not None,
-            max_turns=options.max_turns,
         )
+        network.max_turns = options.max_turns
+        return network
 
     def prepare(
         self, options: TodkatOptions, dialogues: Sequence[Dialogue], encoded: Encoded, tokenizer: Any
