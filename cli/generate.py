@@ -3,104 +3,173 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from erc_synth.generation.recipe import Recipe
+    from erc_synth.generation.runs.options import Options
+    from erc_synth.generation.runs.run import Run
+    from erc_synth.generation.serving.engines import Opened
+
+WHO, HOW, WHAT, WHEN = "Servers and models", "Sampling", "Dialogues", "Pace and end"
+ENGINE = typer.Option(help="embedded, tgi or openai.", rich_help_panel=WHO)
+ENDPOINT = typer.Option(help="Server address; repeat for several.", rich_help_panel=WHO)
+KEY_ENV = typer.Option(help="Variable that holds the key. Default: ERC_API_KEY, HF_TOKEN, OPENAI_API_KEY by host.",
+                       rich_help_panel=WHO)  # fmt: skip
+KEY_FILE = typer.Option(help="File that holds the key.", rich_help_panel=WHO)
+HEADERS = typer.Option(help="File of further headers, one `Name: value` a line.", rich_help_panel=WHO)
+FLAVOUR = typer.Option(help="What an OpenAI-style server is: vllm, sglang, llama.cpp, tgi-messages, plain.",
+                       rich_help_panel=WHO)  # fmt: skip
+MODEL = typer.Option(help="Which of a server's models.", rich_help_panel=WHO)
+WEIGHTS = typer.Option(help="GGUF file for the embedded engine.", rich_help_panel=WHO)
+
+
+def _number(text: str, panel: str = HOW, *, min: float | None = None) -> Any:
+    return typer.Option(help=text, rich_help_panel=panel, min=min)
 
 
 def generate(
     recipes: Annotated[list[str], typer.Argument(help="Recipe names, `all`, or paths to TOML files.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
-    engine: Annotated[str, typer.Option(help="embedded, tgi or openai.")] = "embedded",
-    endpoint: Annotated[list[str] | None, typer.Option(help="Server address; repeat for several.")] = None,
-    profile: Annotated[str | None, typer.Option(help="Model profile; default by engine.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="GGUF file for the embedded engine.")] = None,
-    dialogues: Annotated[int | None, typer.Option(min=1, help="Dialogues per recipe.")] = None,
-    seed: Annotated[int, typer.Option(help="Run seed.")] = 0,
-    few_shot: Annotated[int | None, typer.Option(min=0, help="Invented examples in the prompt.")] = None,
-    constrain: Annotated[bool | None, typer.Option(help="Grammar from the recipe.")] = None,
-    turns: Annotated[tuple[int, int] | None, typer.Option(help="Turns of a constrained dialogue.")] = None,
-    temperature: Annotated[float | None, typer.Option()] = None,
-    top_p: Annotated[float | None, typer.Option()] = None,
-    top_k: Annotated[int | None, typer.Option()] = None,
-    typical_p: Annotated[float | None, typer.Option()] = None,
-    repetition_penalty: Annotated[float | None, typer.Option()] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1)] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight per endpoint.")] = 128,
-    timeout: Annotated[float, typer.Option(help="Seconds without a byte before a request fails.")] = 600,
-    patience: Annotated[float, typer.Option(help="Stop after so many seconds without an answer.")] = 600,
-    parse_floor: Annotated[float, typer.Option(help="Stop below this parse rate (last 200).")] = 0.0,
-    resume: Annotated[str, typer.Option(help="auto, always or never.")] = "auto",
-    strict_sampling: Annotated[bool, typer.Option(help="Refuse a server that drops a parameter.")] = False,
-    any_model: Annotated[bool, typer.Option(help="Accept another model than the profile's.")] = False,
+    engine: Annotated[str, ENGINE] = "embedded",
+    endpoint: Annotated[list[str] | None, ENDPOINT] = None,
+    profile: Annotated[str | None, typer.Option(help="Model profile; default by engine.", rich_help_panel=WHO)] = None,
+    weights: Annotated[Path | None, WEIGHTS] = None,
+    api_key_env: Annotated[str | None, KEY_ENV] = None,
+    api_key_file: Annotated[Path | None, KEY_FILE] = None,
+    headers_file: Annotated[Path | None, HEADERS] = None,
+    flavour: Annotated[str, FLAVOUR] = "",
+    model: Annotated[str, MODEL] = "",
+    raw_prompt: Annotated[
+        bool,
+        typer.Option("--raw-prompt", help="The profile's template by /v1/completions.", rich_help_panel=WHO),
+    ] = False,
+    any_model: Annotated[
+        bool, typer.Option("--any-model", help="Accept another model than the profile's.", rich_help_panel=WHO)
+    ] = False,
+    dialogues: Annotated[int | None, _number("Dialogues per recipe.", WHAT, min=1)] = None,
+    seed: Annotated[int, _number("Run seed.", WHAT)] = 0,
+    few_shot: Annotated[int | None, _number("Invented examples in the prompt.", WHAT, min=0)] = None,
+    constrain: Annotated[bool | None, typer.Option(help="Grammar from the recipe.", rich_help_panel=WHAT)] = None,
+    turns: Annotated[
+        tuple[int, int] | None, typer.Option(help="Turns of a constrained dialogue.", rich_help_panel=WHAT)
+    ] = None,
+    temperature: Annotated[float | None, _number("0 or less is refused.")] = None,
+    top_p: Annotated[float | None, _number("Above 0, at most 1.")] = None,
+    top_k: Annotated[int | None, _number("0 is off.")] = None,
+    typical_p: Annotated[float | None, _number("Above 0, at most 1.")] = None,
+    repetition_penalty: Annotated[float | None, _number("1 is off.")] = None,
+    max_new_tokens: Annotated[int | None, _number("Tokens of one answer.", min=1)] = None,
+    strict_sampling: Annotated[
+        bool,
+        typer.Option("--strict-sampling", help="Refuse a server that drops a parameter.", rich_help_panel=HOW),
+    ] = False,
+    concurrency: Annotated[int, _number("Most requests in flight per endpoint.", WHEN, min=1)] = 128,
+    timeout: Annotated[float, _number("Seconds without a byte before a request fails.", WHEN, min=0.01)] = 600,
+    patience: Annotated[float, _number("Stop after so many seconds without an answer.", WHEN, min=0.01)] = 600,
+    parse_floor: Annotated[float, _number("Stop below this parse rate (last 200).", WHEN, min=0)] = 0.0,
+    resume: Annotated[str, typer.Option(help="auto, always or never.", rich_help_panel=WHEN)] = "auto",
+    preview: Annotated[int | None, _number("Write and show so many; estimate the rest.", WHAT, min=1)] = None,
+    price_per_million: Annotated[
+        tuple[float, float] | None, typer.Option(help="Price of tokens read, and written.", rich_help_panel=WHAT)
+    ] = None,
 ) -> None:
     """Write dialogues: ask a server (or the embedded engine) for every job of the recipes."""
+    from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
+    from erc_synth.generation.runs.options import RESUME, Options, with_profile_defaults
+    from erc_synth.generation.serving.access import Secrets
+    from erc_synth.generation.serving.engines import Wish, engine_of
+    from erc_synth.loaders.errors import ErcSynthError
+
+    if resume not in RESUME:
+        raise ErcSynthError(f"--resume {resume} is unknown.", hint=f"Use {', '.join(RESUME)}.")
+    chosen = engine_of(engine)
+    names = [name for given in recipes for name in (RECIPE_NAMES if given == "all" else (given,))]
+    loaded = [load_recipe(name) for name in dict.fromkeys(names)]
+    served = load_profile(profile or chosen.profile)
+    base = Options(
+        profile=served,
+        sampling={},
+        run_seed=seed,
+        few_shot=served.few_shot if few_shot is None else few_shot,
+        constrain=served.constrain if constrain is None else constrain,
+        turns=turns,
+        concurrency=concurrency,
+        resume=resume,
+        strict_sampling=strict_sampling,
+        any_model=any_model or weights is not None,
+        timeout=timeout,
+        patience=patience,
+        parse_floor=parse_floor,
+    )
+    flags = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "typical_p": typical_p,
+             "repetition_penalty": repetition_penalty, "max_new_tokens": max_new_tokens}  # fmt: skip
+    planned = [(recipe, _checked(with_profile_defaults(base, recipe, **flags), recipe, dialogues)) for recipe in loaded]
+    secrets = Secrets(api_key_env, api_key_file, headers_file)
+    wish = Wish(served, tuple(endpoint or ()), secrets, weights, flavour, model, raw_prompt)
+    with chosen.open(wish) as servers:
+        _run_all(planned, servers, out, _Preview(preview, price_per_million))
+
+
+class _Preview:
+    """How many dialogues are looked at first (`None`: all are written), and the prices of the estimate."""
+
+    def __init__(self, dialogues: int | None, prices: tuple[float, float] | None) -> None:
+        self.dialogues, self.prices = dialogues, prices
+
+    def cut(self, options: Options) -> Options:
+        from dataclasses import replace
+
+        return replace(options, dialogues=min(self.dialogues or options.dialogues, options.dialogues))
+
+    def show(self, run: Run, wanted: int, width: int) -> None:
+        from erc_synth.generation.runs.preview import estimate, shown
+
+        if self.dialogues is None:
+            return
+        for line in shown(run.folder, self.dialogues):
+            typer.echo(line)
+        for line in estimate(run.folder, run.tally, wanted, width, self.prices).lines():
+            typer.echo(line)
+        typer.echo("The same command without --preview writes them.")
+
+
+def _checked(options: Options, recipe: Recipe, dialogues: int | None) -> Options:
+    """The options of one recipe, once its first prompt could be built."""
+    from dataclasses import replace
+
+    from erc_synth.generation.prompts import build, wanted_emotion
+
+    build(recipe, seed=0, emotion=wanted_emotion(recipe, 0), few_shot=options.few_shot, constrain=options.constrain,
+          turns=options.turns)  # fmt: skip
+    return replace(options, dialogues=dialogues or recipe.dialogues)
+
+
+def _run_all(planned: list[tuple[Recipe, Options]], servers: Opened, out: Path, preview: _Preview) -> None:
+    """One run after the other; stopped or interrupted, what is there is shown."""
     import asyncio
 
     from erc_synth.cli.live import LiveLine, summary
-    from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
-    from erc_synth.generation.runs.runner import Options, Run, with_profile_defaults
-    from erc_synth.loaders.errors import ErcSynthError
+    from erc_synth.generation.runs.run import Run, Watch
 
-    if engine not in ("embedded", "tgi", "openai"):
-        raise ErcSynthError(f"Unknown engine {engine!r}.", hint="Use embedded, tgi or openai.")
-    if resume not in ("auto", "always", "never"):
-        raise ErcSynthError(f"--resume {resume} is unknown.", hint="Use auto, always or never.")
-    names = [name for given in recipes for name in (RECIPE_NAMES if given == "all" else (given,))]
-    loaded = [load_recipe(name) for name in dict.fromkeys(names)]
-    model = load_profile(profile or ("smollm2-135m" if engine == "embedded" else "vicuna-1.5"))
-    urls, transport, _keep = _engine(engine, endpoint, model, weights)
     runs: list[Run] = []
     try:
-        for recipe in loaded:
-            options = Options(
-                profile=model,
-                sampling={},
-                run_seed=seed,
-                dialogues=dialogues or recipe.dialogues,
-                few_shot=model.few_shot if few_shot is None else few_shot,
-                constrain=model.constrain if constrain is None else constrain,
-                turns=turns,
-                concurrency=concurrency,
-                resume=resume,
-                strict_sampling=strict_sampling,
-                any_model=any_model or weights is not None,
-                timeout=timeout,
-                patience=patience,
-                parse_floor=parse_floor,
-            )
-            options = with_profile_defaults(
-                options, recipe, temperature=temperature, top_p=top_p, top_k=top_k, typical_p=typical_p,
-                repetition_penalty=repetition_penalty, max_new_tokens=max_new_tokens,
-            )  # fmt: skip
+        for recipe, options in planned:
             with LiveLine(recipe.name) as line:
-                runs.append(Run(recipe, options, transport, urls, out, show=line.show, say=line.say))
+                runs.append(Run(recipe, preview.cut(options), servers, out, Watch(line.show, line.say)))
                 asyncio.run(runs[-1].execute())
-    finally:  # stopped or interrupted: what is there is shown
+            width = options.concurrency * len(servers.access.urls)
+            preview.show(runs[-1], options.dialogues, width)
+    finally:
         summary([run for run in runs if run.tally.attempts or run.tally.accepted])
-
-
-def _engine(engine: str, endpoint: list[str] | None, model: Any, weights: Path | None) -> tuple[list[str], Any, Any]:
-    """Addresses, transport, and the embedded server to keep alive (or None)."""
-    from erc_synth.generation.serving.transport import OpenAITransport, TgiTransport
-    from erc_synth.loaders.errors import ErcSynthError
-
-    if engine == "embedded":
-        from erc_synth.generation.serving.embedded import EmbeddedServer
-
-        server = EmbeddedServer(model, weights)
-        return [server.url], OpenAITransport("llama.cpp"), server
-    if not endpoint:
-        raise ErcSynthError(f"The engine {engine} needs an address.", hint="Give --endpoint http://host:port.")
-    urls = [url.rstrip("/") for url in endpoint]
-    if not all(url.startswith(("http://", "https://")) for url in urls):
-        raise ErcSynthError("An endpoint must begin with http:// or https://.", hint="Example: http://127.0.0.1:8080")
-    return urls, (TgiTransport(model.template) if engine == "tgi" else OpenAITransport()), None
 
 
 def parse(
     journal: Annotated[Path, typer.Argument(help="journal.jsonl of a run.")],
     out: Annotated[Path | None, typer.Option(help="Write the dialogues as JSONL.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object: reasons and counts.")] = False,
 ) -> None:
     """Parse a journal again, without a server."""
     import json
@@ -110,6 +179,7 @@ def parse(
     from erc_synth.generation.parsing import parse as parse_text
     from erc_synth.generation.runs.folder import accepted_dialogues, recipe_of
     from erc_synth.generation.runs.journal import read_attempts
+    from erc_synth.loaders.files import write_whole
 
     form = recipe_of(journal.parent).format
     reasons: Counter[str] = Counter()
@@ -117,27 +187,43 @@ def parse(
         if record["outcome"] != "error":
             outcome = parse_text(record["text"], form, cut=record.get("finish_reason") == "length")
             reasons[outcome.reason if isinstance(outcome, Rejection) else "accepted"] += 1
+    if out:
+        dialogues = accepted_dialogues(journal.parent)
+        write_whole(out, (json.dumps(dialogue.to_json(), ensure_ascii=False) + "\n" for dialogue in dialogues))
+    if as_json:
+        typer.echo(json.dumps(dict(reasons.most_common())))
+        return
     for reason, count in reasons.most_common():
         typer.echo(f"{reason:<16}{count:>8}")
-    if out:
-        with out.open("w", encoding="utf-8") as lines:
-            for dialogue in accepted_dialogues(journal.parent):
-                lines.write(json.dumps(dialogue.to_json(), ensure_ascii=False) + "\n")
 
 
 def replay(
     journal: Annotated[Path, typer.Argument(help="journal.jsonl of a run.")],
-    record: Annotated[int, typer.Option(help="Number of the attempt in the journal, from 0.")] = 0,
-    engine: Annotated[str, typer.Option(help="embedded, tgi or openai.")] = "embedded",
-    endpoint: Annotated[list[str] | None, typer.Option(help="Server address.")] = None,
+    record: Annotated[int, typer.Option(min=0, help="Number of the attempt in the journal, from 0.")] = 0,
+    engine: Annotated[str, ENGINE] = "embedded",
+    endpoint: Annotated[list[str] | None, ENDPOINT] = None,
+    weights: Annotated[Path | None, WEIGHTS] = None,
+    api_key_env: Annotated[str | None, KEY_ENV] = None,
+    api_key_file: Annotated[Path | None, KEY_FILE] = None,
+    headers_file: Annotated[Path | None, HEADERS] = None,
+    flavour: Annotated[str, FLAVOUR] = "",
+    model: Annotated[str, MODEL] = "",
 ) -> None:
     """Send a recorded request again and show the difference."""
     import asyncio
     import difflib
 
+    from erc_synth.generation.recipe import Profile
     from erc_synth.generation.runs.replay import send_again
+    from erc_synth.generation.serving.access import Secrets
+    from erc_synth.generation.serving.engines import Wish, engine_of
 
-    before, after = asyncio.run(send_again(journal, record, lambda model: _engine(engine, endpoint, model, None)))
+    chosen, secrets = engine_of(engine), Secrets(api_key_env, api_key_file, headers_file)
+
+    def opened(profile: Profile) -> Opened:
+        return chosen.open(Wish(profile, tuple(endpoint or ()), secrets, weights, flavour, model))
+
+    before, after = asyncio.run(send_again(journal, record, opened))
     if before == after:
         typer.echo("The answer is the same.")
         return

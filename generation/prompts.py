@@ -194,3 +194,16 @@ def apply_template(template: str, messages: tuple[Message, ...]) -> str:
         )
         return f"{turns}<|start_header_id|>assistant<|end_header_id|>\n\n"
     raise ErcSynthError(f"Unknown prompt template {template!r}.", hint="Known: vicuna, chatml, llama3.")
+
+
+# What ends an answer when the server is given raw words and no chat: the end mark, and the next turn's beginning.
+STOPS = {
+    "vicuna": ("</s>", "USER:"),
+    "chatml": ("<|im_end|>", "<|im_start|>"),
+    "llama3": ("<|eot_id|>", "<|start_header_id|>"),
+}
+
+
+def stop_strings(template: str) -> tuple[str, ...]:
+    """Strings at which a raw answer of this template is over."""
+    return STOPS.get(template, ())

@@ -1,14 +1,14 @@
 """A run's folder read again: its recipe, its dialogues, its counts, and the manifest made of them.
 
 Input: `runs/<recipe>/journal.jsonl`. Output: values; `manifest.json` (contract in CONTRIBUTING.md).
-Not covered: writing the journal (`journal`, `runner`).
+Not covered: writing the journal (`journal`, `run`).
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,24 +17,27 @@ from typing import Any
 from erc_synth.generation.parsing import Parsed, parse
 from erc_synth.generation.prompts import sentences
 from erc_synth.generation.recipe import Profile, Recipe, load_profile, recipe_from_text
-from erc_synth.generation.runs.journal import read_attempts, read_records
-from erc_synth.generation.serving.transport import Identity
+from erc_synth.generation.runs.contracts import Asked, Counts, Model
+from erc_synth.generation.runs.journal import read_records
+from erc_synth.generation.serving.session import Identity
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_json
 from erc_synth.loaders.schema import Dialogue
 
 
-def write_manifest(
-    folder: Path,
-    recipe: Recipe,
-    profile: Profile,
-    identity: Identity,
-    asked: Mapping[str, Any],
-    *,
-    jobs: int,
-    started: datetime,
-) -> Path:
-    """Facts of all sessions of a run, counted from the journal itself; `asked` is what this session asked for."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session of a run as its manifest needs it: who answered, what was asked, how many jobs, since when."""
+
+    identity: Identity
+    asked: Asked
+    jobs: int
+    started: datetime
+
+
+def write_manifest(folder: Path, recipe: Recipe, profile: Profile, session: Session) -> Path:
+    """Facts of all sessions of a run, counted from the journal itself; what was asked is the last session's."""
+    identity, server = session.identity, session.asked["server"]
     manifest = {
         "schema_version": 1,
         "recipe": {
@@ -53,16 +56,16 @@ def write_manifest(
         },
         "model": {
             "profile": profile.name,
-            "id": profile.generator(identity.model_id),
+            "id": written_by(profile, server),
             "revision": identity.model_sha or None,
-            "template": profile.template if identity.dialect == "tgi" else "the server's own",
+            "weights_sha256": identity.weights_sha256 or None,
+            "template": session.asked["template"],
             # Another model than the profile's (--any-model) does not come under the profile's licence.
-            "licence": (profile if profile.serves(identity.model_id) else load_profile("server")).licence,
+            "licence": (profile if _is_of(profile, server) else load_profile("server")).licence,
         },
-        "server": identity.to_json(),
-        **asked,
-        **journal_counts(folder / "journal.jsonl", jobs),
-        "started": started.isoformat(),
+        **session.asked,
+        **journal_counts(folder / "journal.jsonl", session.jobs),
+        "started": session.started.isoformat(),
         "finished": datetime.now(UTC).isoformat(),
         "erc_synth": version("erc-synth"),
     }
@@ -71,30 +74,69 @@ def write_manifest(
     return path
 
 
+def _is_of(profile: Profile, server: Mapping[str, Any]) -> bool:
+    """True when what was served is the profile's model: by its weights where both are known, else by its name."""
+    weights = server.get("weights_sha256")
+    if weights and profile.sha256:
+        return bool(weights == profile.sha256)
+    return profile.serves(str(server.get("model_id") or ""))
+
+
+def written_by(profile: Profile, server: Mapping[str, Any]) -> str:
+    """Who wrote the text: the profile's id, or what the server says when that is another model."""
+    served = str(server.get("model_id") or "")
+    return profile.id if _is_of(profile, server) and profile.id else profile.generator(served)
+
+
+def _model(record: Mapping[str, Any]) -> Model:
+    """The model of one session, from its run record."""
+    server = record.get("server") or {}
+    try:
+        name = written_by(load_profile(record["profile"]), server)
+    except ErcSynthError:  # a profile of another version
+        name = str(server.get("model_id") or record["profile"])
+    return {
+        "id": name,
+        "revision": server.get("model_sha") or None,
+        "weights_sha256": server.get("weights_sha256") or None,
+        "server": f"{server.get('dialect', '')} {server.get('version', '')}".strip(),
+    }
+
+
 def journal_counts(path: Path, jobs: int) -> dict[str, Any]:
-    """`counts`, `label_counts` and `seconds` (summed over requests) of a whole journal."""
-    rejected: Counter[str] = Counter()
-    errors: Counter[str] = Counter()
+    """`models`, `counts`, `label_counts` and `seconds` (summed over requests) of a whole journal.
+
+    Args:
+        path: The journal.
+        jobs: Asked for in this session; an earlier one may have asked for more, and its dialogues count too.
+    """
+    models: list[Model] = []
+    outcomes = {"accepted": Counter[str](), "rejected": Counter[str](), "error": Counter[str]()}
     labels: Counter[str] = Counter()
-    attempts, seconds, prompt_tokens, completion_tokens = 0, 0.0, 0, 0
-    accepted: set[int] = set()
-    for record in read_attempts(path):
-        attempts += 1
+    sums: Counter[str] = Counter()
+    seconds, accepted = 0.0, set()
+    for record in read_records(path):
+        if record["type"] == "run":
+            if (model := _model(record)) not in models:
+                models.append(model)
+            continue
         seconds += record.get("seconds", 0.0)
-        prompt_tokens += record.get("prompt_tokens", 0)
-        completion_tokens += record.get("completion_tokens", 0)
-        if record["outcome"] == "accepted":
+        sums.update({key: record.get(key) or 0 for key in ("prompt_tokens", "completion_tokens")})
+        outcomes[record["outcome"]][record.get("reason") or record.get("error") or ""] += 1
+        jobs = max(jobs, record["index"] + 1)
+        if record["outcome"] == "accepted" and record["index"] not in accepted:
             accepted.add(record["index"])
             labels.update(record["labels"])
-        elif record["outcome"] == "rejected":
-            rejected[record["reason"]] += 1
-        else:
-            errors[record["error"]] += 1
-    counts = {
-        "jobs": jobs, "attempts": attempts, "accepted": len(accepted), "rejected": dict(rejected),
-        "errors": dict(errors), "prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens,
-    }  # fmt: skip
-    return {"counts": counts, "label_counts": dict(labels), "seconds": round(seconds, 1)}
+    counts: Counts = {
+        "jobs": jobs,
+        "attempts": sum(outcome.total() for outcome in outcomes.values()),
+        "accepted": len(accepted),
+        "rejected": dict(outcomes["rejected"]),
+        "errors": dict(outcomes["error"]),
+        "prompt_tokens": sums["prompt_tokens"],
+        "completion_tokens": sums["completion_tokens"],
+    }
+    return {"models": models, "counts": counts, "label_counts": dict(labels), "seconds": round(seconds, 1)}
 
 
 def recipe_of(run_dir: Path) -> Recipe:
@@ -115,10 +157,7 @@ def accepted_dialogues(run_dir: Path) -> Iterator[Dialogue]:
     best: dict[int, Dialogue] = {}
     for record in read_records(run_dir / "journal.jsonl"):
         if record["type"] == "run":
-            served = str(record["server"].get("model_id") or "")  # empty: the server does not say
-            generator = served or record["profile"]
-            with contextlib.suppress(ErcSynthError):  # a profile of another version
-                generator = load_profile(record["profile"]).generator(served)
+            generator = _model(record)["id"]
             continue
         if record["outcome"] == "error" or record["index"] in best:
             continue

@@ -8,6 +8,7 @@ The first record of each session is `{"type": "run", ...}` (what was asked for),
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -43,9 +44,9 @@ class Journal:
         OSError: The disk is full or broken; raised by the next call after it was noticed.
     """
 
-    def __init__(self, path: Path, *, aside: Path | None = None) -> None:
+    def __init__(self, path: Path, *, aside: str = "") -> None:
         self.path = path
-        self._aside = aside  # where an old journal goes; only its writer may move it
+        self._aside = aside  # how an old journal is called from now on; only its writer may move it
         self._lock = FileLock(f"{path}.lock")
         self._changed = threading.Condition()
         self._unsynced = 0
@@ -62,7 +63,7 @@ class Journal:
                 f"{self.path} is being written by another process.", hint="Wait for it, or use another --out."
             ) from error
         if self._aside and self.path.exists():
-            self.path.rename(self._aside)
+            self.path.rename(self._free_name())
         repair_tail(self.path)
         self._file = self.path.open("ab")
         self._syncer = threading.Thread(target=self._sync_until_closed, name="journal", daemon=True)
@@ -82,6 +83,11 @@ class Journal:
             self._lock.release()
         if self._failure and error is None:
             raise self._failure
+
+    def _free_name(self) -> Path:
+        """A file that is not there yet: two journals set aside within a second are both kept."""
+        names = (f"{self._aside}{f'-{number}' if number else ''}.jsonl" for number in itertools.count())
+        return next(path for path in map(self.path.with_name, names) if not path.exists())
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record; it is on disk after at most `SYNC_SECONDS` or `SYNC_RECORDS`."""

@@ -14,7 +14,10 @@ from typing import Any
 from erc_synth.generation.prompts import Prompt, build
 from erc_synth.generation.recipe import Profile, load_profile, recipe_from_text
 from erc_synth.generation.runs.journal import read_records
-from erc_synth.generation.serving.transport import TransportError, identify_all, new_session
+from erc_synth.generation.serving.endpoints import Roster
+from erc_synth.generation.serving.engines import Opened
+from erc_synth.generation.serving.errors import TransportError
+from erc_synth.generation.serving.session import Session
 from erc_synth.loaders.errors import ErcSynthError
 
 
@@ -52,17 +55,18 @@ def rebuild(header: dict[str, Any], record: dict[str, Any]) -> Prompt:
     return prompt
 
 
-async def send_again(journal: Path, number: int, engine: Callable[[Profile], Any]) -> tuple[str, str]:
+async def send_again(journal: Path, number: int, engine: Callable[[Profile], Opened]) -> tuple[str, str]:
     """Recorded and new text of one attempt."""
     header, record = recorded(journal, number)
     if record["outcome"] == "error":
         raise ErcSynthError(f"Attempt {number} never got an answer ({record['error']}).", hint="Choose another.")
     prompt = rebuild(header, record)
-    urls, transport, _keep = engine(load_profile(header["profile"]))
-    async with new_session(1, 600) as session:
-        await identify_all(transport, session, urls)
-        try:
-            answer = await transport.complete(session, urls[0], prompt, header["sampling"])
-        except TransportError as error:
-            raise ErcSynthError(f"The server did not answer: {error}", hint="Try again.") from error
+    with engine(load_profile(header["profile"])) as servers:
+        url = servers.access.urls[0]
+        async with Session(1, 600, servers.access) as session:
+            await Roster(servers.transport, session, [url]).meet()
+            try:
+                answer = await servers.transport.complete(session, url, prompt, header["sampling"])
+            except TransportError as error:
+                raise ErcSynthError(f"The server did not answer: {error}", hint="Try again.") from error
     return record["text"], answer.text

@@ -1,7 +1,7 @@
 """Live counts of one run and the rates that follow from them; how they are shown is the command's.
 
 Input: outcomes as they come. Output: `Tally`, `State`. Not covered: the manifest's counts, which come from the
-journal (`run_folder`).
+journal (`folder`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from erc_synth.generation.serving.limiter import Limiter
-from erc_synth.generation.serving.transport import Completion
+from erc_synth.generation.serving.session import Completion
 
 
 @dataclass(slots=True)
@@ -57,10 +57,14 @@ class Tally:
         return self.accepted - self.accepted_before
 
     @property
+    def answers(self) -> int:
+        """Answers of this session, dialogues or not."""
+        return self.new + self.rejected.total()
+
+    @property
     def parse_rate(self) -> float | None:
         """Share of this session's answers that were dialogues; `None` before the first."""
-        answers = self.new + sum(self.rejected.values())
-        return self.new / answers if answers else None
+        return self.new / self.answers if self.answers else None
 
     @property
     def left(self) -> float | None:
@@ -69,13 +73,15 @@ class Tally:
 
     def line(self, limiter: Limiter) -> str:
         """One line: rates, parse rate, labels, in flight and limit, retries, time left."""
+        resting = limiter.resting
+        waiting = f"  the server is left alone for {resting:.0f} s" if 0.5 < resting < float("inf") else ""
         labels = " ".join(f"{label} {count}" for label, count in self.labels.most_common())
         parsed = f"{self.parse_rate:.0%}" if self.parse_rate is not None else "-"
         return (
             f"{self.accepted}/{self.wanted} dialogues  {self.new / self.seconds:.2f}/s  "
             f"{self.completion_tokens / self.seconds:.0f} tok/s  parsed {parsed}  "
             f"in flight {limiter.in_flight}/{limiter.limit}  retries {sum(self.errors.values())}  "
-            f"left {duration(self.left)}  [{labels}]"
+            f"left {duration(self.left)}{waiting}  [{labels}]"
         )
 
 

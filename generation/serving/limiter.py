@@ -1,25 +1,30 @@
 """How many requests may be in flight, and to which endpoint: adaptive, with an injected clock.
 
-Two signals. A server that refuses (429, 503, time-outs): multiplicative decrease once per cooldown,
-then additive increase; Retry-After is honoured. A server that queues instead of refusing: its latency
-grows with the requests in flight and its throughput does not, so the limit settles where more
-requests stop to pay. An endpoint that fails is left out for a while and tried again.
-Not covered: sending and retrying (`runner`), errors (`transport`).
+Two signals. A server that is full refuses (429, 503, time-outs): a refusal now and then is noise and costs one request
+its turn; when a good part of the last outcomes are refusals, nothing more is sent until the refusals have drained, and
+what is then still in flight is what the server takes. A server that queues instead of refusing: its latency grows with
+the requests in flight and its throughput does not, so the limit settles where more requests stop to pay.
+An endpoint that fails is left out for a while and tried again.
+Not covered: sending and retrying, and a refused request's own rest (`runs`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-DECREASE = 0.75
 DEAD_AFTER = 3  # connection failures in a row
 REST = 1.0  # seconds until a dead endpoint is tried again; doubles up to MAX_REST
 MAX_REST = 60.0
+MANY = 10  # refusals, at least, among the last `WINDOW` outcomes to say that a server is full
+WINDOW = 64
+SHARE = 0.2  # of those outcomes
+IN_A_ROW = 8  # refusals without an answer between say it sooner
+STEP_BACK = 3  # refusals after a step above a limit that was found: the server is no larger yet
+FIRST_HOLD = 2.0  # seconds until a limit found by refusals is tried again one higher; doubles up to `HOLD`
 
 GAIN = 0.25  # of the growth of what is in flight, at least, must come back as throughput
 LOSS = 0.05  # of the throughput, at most, may be lost when the limit is halved
@@ -106,16 +111,52 @@ class Endpoint:
     limit: float
     gauge: Gauge
     in_flight: int = 0
-    successes: int = 0
     failures: int = 0
     paused_until: float = 0.0
-    cut_at: float = field(default=float("-inf"))
     rest: float = REST
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))  # outcomes, True for a refusal
+    in_a_row: int = 0  # refusals without an answer between
+    draining: bool = False  # full: nothing is sent until the next answer shows how much it holds
+    found: float | None = None  # the limit that refusals have shown; `None` while it never was full
+    asked: float = 0.0  # seconds that the last refusals asked for
+    hold: float = FIRST_HOLD
+    held_until: float = 0.0
+    answers: int = 0  # since the limit was last touched
+    step: int = 1
 
     def free(self, now: float) -> bool:
         """True when one more request may go out; one that was dead is tried with a single request."""
         room = 1 if self.failures >= DEAD_AFTER else int(self.limit)
-        return now >= self.paused_until and self.in_flight < room
+        return now >= self.paused_until and not self.draining and self.in_flight < room
+
+    def is_full(self) -> bool:
+        """True when the last outcomes say that the server takes no more, beyond a refusal now and then."""
+        refusals = sum(self.recent)
+        if self.found is not None and self.limit > self.found:
+            return refusals >= STEP_BACK and refusals >= SHARE * len(self.recent)
+        return self.in_a_row >= IN_A_ROW or (refusals >= MANY and refusals >= SHARE * len(self.recent))
+
+    def drained(self, now: float) -> None:
+        """What is in flight now is what the server takes."""
+        level = max(1.0, min(float(self.in_flight), self.ceiling))
+        again = self.found is not None and level <= self.found + 1
+        self.hold = min(HOLD, self.hold * 2) if again else FIRST_HOLD
+        self.limit = self.found = level
+        self.draining, self.answers, self.step, self.in_a_row = False, 0, 1, 0
+        self.held_until = now + self.hold
+        self.recent.clear()
+
+    def grow(self, now: float) -> None:
+        """One more answer after a limit was found: in time more is tried, in doubling steps while it goes well."""
+        self.answers += 1
+        if self.found is None or now < self.held_until or self.answers < self.limit or self.limit >= self.ceiling:
+            return
+        if self.limit > self.found:  # the last step went well
+            self.found, self.hold = self.limit, FIRST_HOLD
+            self.step *= 2
+        self.limit = min(self.limit + self.step, self.ceiling)
+        self.answers = 0
+        self.recent.clear()
 
 
 class Limiter:
@@ -130,19 +171,15 @@ class Limiter:
 
     def __init__(
         self,
-        urls: list[str],
+        urls: Sequence[str],
         ceiling: int,
         *,
         start: int = 8,
-        cooldown: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
         jitter: random.Random | None = None,
     ) -> None:
         self._clock = clock
-        self._cooldown = cooldown
         self._jitter = jitter or random.Random()
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._waking = False
         ceiling = max(1, ceiling)
         first = float(max(1, min(start, ceiling)))
         self.endpoints = [Endpoint(url, ceiling, first, Gauge(int(first), ceiling, clock())) for url in urls]
@@ -157,116 +194,79 @@ class Limiter:
         """Requests allowed now, all endpoints together."""
         return sum(int(endpoint.limit) for endpoint in self.endpoints)
 
+    @property
+    def resting(self) -> float:
+        """Seconds until an endpoint may be asked again; 0 when one may now, infinite when none ever will."""
+        return max(0.0, min(endpoint.paused_until for endpoint in self.endpoints) - self._clock())
+
     def acquire(self) -> Endpoint | None:
         """An endpoint with room, counted as in flight; `None` when all are full or resting."""
         now = self._clock()
-        free = [endpoint for endpoint in self.endpoints if endpoint.free(now)]
-        if not free:
-            return None
-        chosen = min(free, key=lambda endpoint: endpoint.in_flight)
+        if len(self.endpoints) == 1:
+            chosen = self.endpoints[0]
+            if not chosen.free(now):
+                return None
+        else:
+            free = [endpoint for endpoint in self.endpoints if endpoint.free(now)]
+            if not free:
+                return None
+            chosen = min(free, key=lambda endpoint: endpoint.in_flight)
         chosen.in_flight += 1
         return chosen
 
-    async def room(self, seconds: float) -> None:
-        """Wait, first come first served, until a request may go out; `seconds` at most."""
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        resting = max(0.0, min(endpoint.paused_until for endpoint in self.endpoints) - self._clock())
-        try:
-            async with asyncio.timeout(min(seconds, resting) if resting else seconds):
-                await turn
-        except TimeoutError:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-
-    def _done(self, endpoint: Endpoint) -> None:
-        """One request less is out; who had it may take the next at once, only then those who wait are looked at."""
-        endpoint.in_flight -= 1
-        if self._waiting and not self._waking:
-            self._waking = True
-            asyncio.get_running_loop().call_soon(self._wake)
-
-    def _wake(self) -> None:
-        """As many of those who wait go on as there is room for."""
-        self._waking = False
-        free = self.limit - self.in_flight
-        while free > 0 and self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                free -= 1
-
     def success(self, endpoint: Endpoint, tokens: int = 1) -> None:
         """One answer came, of so many tokens: the limit may rise."""
-        in_flight = endpoint.in_flight
-        endpoint.failures = 0
+        now = self._clock()
+        endpoint.recent.append(False)
+        endpoint.failures = endpoint.in_a_row = 0
         endpoint.rest = REST
-        if endpoint.cut_at == float("-inf"):  # it never refused: its throughput tells what it can do
-            endpoint.limit = float(endpoint.gauge.answered(int(endpoint.limit), in_flight, tokens, self._clock()))
+        if endpoint.draining:
+            endpoint.drained(now)
+        elif endpoint.found is None:  # it never was full: its throughput tells what it can do
+            endpoint.limit = float(endpoint.gauge.answered(int(endpoint.limit), endpoint.in_flight, tokens, now))
         else:
-            endpoint.successes += 1
-            if endpoint.successes >= endpoint.limit:
-                endpoint.successes = 0
-                endpoint.limit = min(endpoint.ceiling, endpoint.limit + 1)
-        self._done(endpoint)
+            endpoint.grow(now)
+        endpoint.in_flight -= 1
 
     def overload(self, endpoint: Endpoint, retry_after: float | None = None) -> None:
-        """The server has too much: cut the limit once per cooldown, pause as long as it asks."""
-        endpoint.successes = 0
+        """The server refused one request; how long it wants to be left alone counts once it takes nothing at all."""
         now = self._clock()
-        if now - endpoint.cut_at >= self._cooldown:
-            endpoint.limit = max(1.0, endpoint.limit * DECREASE)
-            endpoint.cut_at = now
-        if retry_after is not None:
-            endpoint.paused_until = max(endpoint.paused_until, now + retry_after)
-        self._done(endpoint)
+        endpoint.recent.append(True)
+        endpoint.in_a_row += 1
+        endpoint.in_flight -= 1
+        endpoint.asked = max(endpoint.asked, retry_after or 0.0) if endpoint.draining else (retry_after or 0.0)
+        endpoint.draining = endpoint.draining or endpoint.is_full()
+        if endpoint.draining and endpoint.in_flight == 0:  # all was refused
+            self._pause(endpoint, now, endpoint.asked)
+            endpoint.drained(now)
 
     def failure(self, endpoint: Endpoint, *, connection: bool) -> None:
         """A request failed; an endpoint that cannot be reached several times in a row rests."""
         now = self._clock()
+        endpoint.recent.append(False)
+        endpoint.in_flight -= 1
         if connection and now >= endpoint.paused_until:  # one that rests is not punished for the requests still out
             endpoint.failures += 1
             if endpoint.failures >= DEAD_AFTER:
-                endpoint.paused_until = now + endpoint.rest * self._jitter.uniform(0.8, 1.2)
-                endpoint.rest = min(MAX_REST, endpoint.rest * 2)
-        self._done(endpoint)
+                self._pause(endpoint, now, 0.0)
+        self._undrained(endpoint, now)
 
     def release(self, endpoint: Endpoint) -> None:
         """A request was given up without an outcome."""
-        self._done(endpoint)
+        endpoint.in_flight -= 1
+        self._undrained(endpoint, self._clock())
 
+    def leave_out(self, endpoint: Endpoint) -> None:
+        """This endpoint is not asked again."""
+        endpoint.paused_until = float("inf")
 
-@dataclass(slots=True)
-class StopRule:
-    """Stop with what is there: no success for a while, or too few of the last answers parse."""
+    def _pause(self, endpoint: Endpoint, now: float, asked: float) -> None:
+        """As long as the server asks, and longer each time in a row that nothing comes of it."""
+        pause = max(asked, endpoint.rest * self._jitter.uniform(0.8, 1.2))
+        endpoint.paused_until = max(endpoint.paused_until, now + pause)
+        endpoint.rest = min(MAX_REST, endpoint.rest * 2)
 
-    patience: float = 600.0  # seconds without one success
-    floor: float = 0.0  # least parse rate over the last `window` answers; 0 is off
-    window: int = 200
-    clock: Callable[[], float] = time.monotonic
-    _last: float = field(default=float("nan"), init=False)
-    _recent: deque[bool] = field(default_factory=deque, init=False)
-
-    def start(self) -> None:
-        """Begin to count time."""
-        self._last = self.clock()
-
-    def answered(self, parsed: bool) -> None:
-        """The server answered; `parsed` says whether the answer was a dialogue."""
-        self._last = self.clock()
-        self._recent.append(parsed)
-        if len(self._recent) > self.window:
-            self._recent.popleft()
-
-    def silence(self) -> str | None:
-        """Why to stop although requests are out, or `None`: nothing has come for too long."""
-        silent = self.clock() - self._last
-        return f"no answer for {silent:.0f} seconds" if silent > self.patience else None
-
-    def reason(self) -> str | None:
-        """Why to stop now, or `None`."""
-        if self.floor and len(self._recent) >= self.window:
-            rate = sum(self._recent) / len(self._recent)
-            if rate < self.floor:
-                return f"only {rate:.0%} of the last {self.window} answers were dialogues"
-        return self.silence()
+    def _undrained(self, endpoint: Endpoint, now: float) -> None:
+        """Nothing is out any more that could show how much the server takes: begin with one."""
+        if endpoint.draining and endpoint.in_flight == 0:
+            endpoint.drained(now)

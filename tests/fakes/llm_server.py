@@ -65,19 +65,26 @@ class LlmServer:
         delay: Seconds per answer.
         faults: Share of requests that meet a fault of `kinds`.
         limit: Requests in flight before 429 "Model is overloaded" (TGI's max_concurrent_requests).
-        flavour: tgi, vllm, sglang or llama.cpp: decides which identity routes exist.
+        flavour: tgi, vllm, vllm-dev (its development mode), sglang or llama.cpp: decides which routes exist.
+        key: Bearer token that is wanted, on the routes that the real server guards.
+        chat: False: the model has no chat template.
+        owner: `owned_by` of the model; `None` for the flavour's own.
         slots: Requests worked on at a time, the others queue; `None` for any number.
     """
 
     def __init__(
         self, *, delay=0.0, faults=0.0, kinds=FAULTS, limit=128, flavour="tgi", model=MODEL, seed=0,
-        retry_after=None, text=None, dead=False, slots=None, port=0, answer=None,
+        retry_after=None, text=None, dead=False, slots=None, port=0, answer=None, key=None, chat=True, more_models=(),
+        owner=None,
     ):  # fmt: skip
         self.delay, self.faults, self.kinds, self.limit = delay, faults, kinds, limit
         self.flavour, self.model, self.retry_after, self.text, self.dead = flavour, model, retry_after, text, dead
         self.queues = bool(slots)
         self.slots = asyncio.Semaphore(slots) if slots else contextlib.nullcontext()
         self.port, self.answer = port, answer
+        self.key, self.chat, self.more_models, self.owner = key, chat, more_models, owner
+        self.probes = 0
+        self.headers: list[dict] = []
         self.draw = random.Random(seed)
         self.requests: list[dict] = []
         self.keep_requests = True
@@ -88,13 +95,31 @@ class LlmServer:
     # --- life ----------------------------------------------------------------------------------
 
     def app(self):
-        app = web.Application(middlewares=[_client_may_leave])
-        app.router.add_post("/generate", self._generate)
+        app = web.Application(middlewares=[_client_may_leave, self._guard], client_max_size=2_000_000)
+        if self.flavour == "tgi":
+            app.router.add_post("/generate", self._generate)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/completions", self._completions)
         app.router.add_get("/v1/models", self._models)
-        routes = {"tgi": "/info", "vllm": "/version", "sglang": "/server_info", "llama.cpp": "/props"}
-        app.router.add_get(routes[self.flavour], self._identity)
+        for route in self._pages():
+            app.router.add_get(route, self._page)
         return app
+
+    @web.middleware
+    async def _guard(self, request, handler):
+        """TGI guards all but /info, /health and /v1/models; vLLM guards /v1; llama.cpp all but the list of models."""
+        path = request.path
+        open_to_all = {"tgi": path in ("/info", "/health", "/v1/models"), "vllm": not path.startswith("/v1"),
+                       "sglang": path == "/health", "llama.cpp": path in ("/health", "/v1/models")}  # fmt: skip
+        allowed = self.key is None or request.headers.get("Authorization", "").lower() == f"bearer {self.key}".lower()
+        if not allowed and not open_to_all[self.flavour.removesuffix("-dev")]:
+            if self.flavour == "tgi":
+                return web.Response(status=401)  # an empty body: a bare status of axum
+            if self.flavour == "llama.cpp":
+                error = {"code": 401, "message": "Invalid API Key", "type": "authentication_error"}
+                return web.json_response({"error": error}, status=401)
+            return web.json_response({"error": "Unauthorized"}, status=401)
+        return await handler(request)
 
     def __enter__(self):
         started = threading.Event()
@@ -123,20 +148,41 @@ class LlmServer:
 
     # --- identity ------------------------------------------------------------------------------
 
-    async def _identity(self, request):
-        answers = {
-            "tgi": {
-                "model_id": self.model, "model_sha": "abc123", "model_dtype": "torch.bfloat16", "version": "3.3.7",
-                "max_concurrent_requests": self.limit, "max_total_tokens": 4096, "router": "text-generation-router",
-            },
-            "vllm": {"version": "0.32.0"},
-            "sglang": {"version": "0.5.23"},
-            "llama.cpp": {"total_slots": 8, "build_info": "b1"},
+    def _pages(self):
+        """Routes by which a server says more of itself, as the real ones answer them."""
+        info = {  # router/src/lib.rs, struct Info
+            "model_id": self.model, "model_sha": "abc123", "model_pipeline_tag": "text-generation",
+            "max_concurrent_requests": self.limit, "max_best_of": 2, "max_stop_sequences": 4, "max_input_tokens": 4095,
+            "max_total_tokens": 4096, "validation_workers": 2, "max_client_batch_size": 4,
+            "router": "text-generation-router", "version": "3.3.7", "sha": "def456", "docker_label": "sha-def456",
         }  # fmt: skip
-        return web.json_response(answers[self.flavour])
+        server_info = {"model_path": self.model, "tp_size": 1, "mem_fraction_static": 0.88, "version": "0.5.23"}
+        props = {
+            "default_generation_settings": {"n_ctx": 4096}, "total_slots": 8, "model_path": f"/models/{self.model}.gguf",
+            "chat_template": "{{ '<|im_start|>' + role }}" if self.chat else "", "build_info": "b1",
+        }  # fmt: skip
+        vllm = {"/version": {"version": "0.32.0"}}
+        return {
+            "tgi": {"/info": info, "/health": None},
+            "vllm": vllm,
+            "vllm-dev": {**vllm, "/server_info": {"vllm_config": "model='x', tokenizer='x'"}},
+            "sglang": {"/server_info": server_info, "/model_info": {"model_path": self.model, "is_generation": True}},
+            "llama.cpp": {"/props": props},
+        }[self.flavour]
+
+    async def _page(self, request):
+        page = self._pages()[request.path]
+        return web.json_response(page) if page is not None else web.Response()
 
     async def _models(self, request):
-        return web.json_response({"data": [{"id": self.model, "max_model_len": 4096}]})
+        names = {"tgi": self.model, "vllm": "vllm", "vllm-dev": "vllm", "sglang": "sglang", "llama.cpp": "llamacpp"}
+        owner = names[self.flavour] if self.owner is None else self.owner
+        length = {} if self.flavour in ("tgi", "llama.cpp") else {"max_model_len": 4096}
+        entries = [
+            {"id": name, "object": "model", "created": 0, "owned_by": owner, **length}
+            for name in (self.model, *self.more_models)
+        ]
+        return web.json_response({"object": "list", "data": entries})
 
     # --- answers -------------------------------------------------------------------------------
 
@@ -145,27 +191,65 @@ class LlmServer:
         parameters = body.get("parameters", {})
         for name in ("top_p", "typical_p"):
             if name in parameters and not 0 < parameters[name] < 1:
-                message = {"error": f"`{name}` must be > 0.0 and < 1.0", "error_type": "validation"}
-                return web.json_response(message, status=422)
+                said = f"Input validation error: `{name}` must be > 0.0 and < 1.0"
+                return web.json_response({"error": said, "error_type": "validation"}, status=422)
+        if len(parameters.get("stop", [])) > 4:
+            said = "Input validation error: `stop` supports up to 4 stop sequences. Given: 5"
+            return web.json_response({"error": said, "error_type": "validation"}, status=422)
+        probe = parameters.get("max_new_tokens") == 1
 
-        def answer(text, seed):
+        def answer(text, seed):  # details.prefill stays empty unless decoder_input_details is asked for
             details = {"finish_reason": "eos_token", "generated_tokens": 60, "seed": seed, "prefill": [], "tokens": []}
-            return {"generated_text": text, "details": details}
+            return {"generated_text": text, **({"details": details} if parameters.get("details") else {})}
 
-        return await self._answer(request, body, body["inputs"], parameters.get("seed", 0), answer)
+        return await self._answer(request, body, body["inputs"], (parameters.get("seed", 0), probe), answer)
 
     async def _chat(self, request):
         body = await request.json()
+        if not self.chat:
+            return self._no_template()
 
         def answer(text, seed):
             choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-            return {"choices": [choice], "usage": {"prompt_tokens": 100, "completion_tokens": 60}}
+            return self._openai("chat.completion", body, choice)
 
-        return await self._answer(request, body, body["messages"][-1]["content"], body.get("seed", 0), answer)
+        seed = (body.get("seed", 0), body.get("max_tokens") == 1)
+        return await self._answer(request, body, body["messages"][-1]["content"], seed, answer)
 
-    async def _answer(self, request, body, prompt, seed, shape):
+    async def _completions(self, request):
+        body = await request.json()
+
+        def answer(text, seed):
+            return self._openai("text_completion", body, {"index": 0, "finish_reason": "stop", "text": text})
+
+        seed = (body.get("seed", 0), body.get("max_tokens") == 1)
+        return await self._answer(request, body, body["prompt"], seed, answer)
+
+    def _openai(self, kind, body, choice):
+        usage = {"prompt_tokens": 100, "completion_tokens": 60, "total_tokens": 160}
+        return {"id": "x", "object": kind, "created": 0, "model": self.model, "choices": [choice], "usage": usage}
+
+    def _no_template(self):
+        if self.flavour == "tgi":
+            said = {"error": "Template error: template not found", "error_type": "template_error"}
+            return web.json_response(said, status=422)
+        said = (
+            "As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template "
+            "if the tokenizer does not define one."
+        )
+        return web.json_response({"error": {"message": said, "type": "BadRequestError", "code": 400}}, status=400)
+
+    async def _answer(self, request, body, prompt, drawn, shape):
+        seed, probe = drawn
+        if body.get("model", self.model) not in (self.model, *self.more_models) and self.flavour.startswith("vllm"):
+            said = f"The model `{body['model']}` does not exist."
+            return web.json_response({"error": {"message": said, "type": "NotFoundError", "code": 404}}, status=404)
+        if probe and not self.dead:  # one token: takes no time and is no work
+            self.probes += 1
+            return self._json(shape("Hi", seed))
         if self.keep_requests:
             self.requests.append(body)
+            self.headers.append(dict(request.headers))
         if self.dead:
             request.transport.abort()
             return web.Response()
@@ -187,9 +271,20 @@ class LlmServer:
             if kind:
                 return await self._fault(kind, request, content)
             self.served += 1
-            return web.Response(body=whole, content_type="application/json")
+            return self._json(content)
         finally:
             self.in_flight -= 1
+
+    def _json(self, content):
+        """The answer; TGI tells in headers what it counted and how long it took (router/src/server.rs)."""
+        headers = {}
+        if "generated_text" in content:
+            headers = {
+                "x-compute-type": "gpu+optimized", "x-compute-time": "0.25", "x-compute-characters": "300",
+                "x-total-time": "250", "x-validation-time": "1", "x-queue-time": "20", "x-inference-time": "229",
+                "x-time-per-token": "3", "x-prompt-tokens": "100", "x-generated-tokens": "60",
+            }  # fmt: skip
+        return web.json_response(content, headers=headers)
 
     def _overloaded(self):
         headers = {"Retry-After": str(self.retry_after)} if self.retry_after else {}

@@ -10,14 +10,10 @@ from hypothesis import strategies as st
 
 from erc_synth.generation.prompts import build
 from erc_synth.generation.recipe import load_recipe
-from erc_synth.generation.serving.transport import (
-    Completion,
-    Identity,
-    OpenAITransport,
-    TgiTransport,
-    TransportError,
-    new_session,
-)
+from erc_synth.generation.serving.errors import TransportError
+from erc_synth.generation.serving.openai import OpenAITransport
+from erc_synth.generation.serving.session import Completion, Identity, Session
+from erc_synth.generation.serving.tgi import TgiTransport
 from fakes.llm_server import LlmServer
 
 RECIPE = load_recipe("meld_natural")
@@ -32,7 +28,7 @@ ANSWERS = st.recursive(
 
 def _outcome(server, transport, method="complete", timeout=5):
     async def ask():
-        async with new_session(1, timeout) as session:
+        async with Session(1, timeout) as session:
             try:
                 if method == "identify":
                     return await transport.identify(session, server.url)
