@@ -22,9 +22,12 @@ from erc_synth.generation.parsing import parse
 from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
 from erc_synth.generation.runs import runner
 from erc_synth.generation.runs.journal import read_attempts, scan
-from erc_synth.generation.runs.runner import Options, Run
+from erc_synth.generation.runs.options import Options
+from erc_synth.generation.runs.run import Run
+from erc_synth.generation.serving.access import read_access
+from erc_synth.generation.serving.engines import Opened
 from erc_synth.generation.serving.embedded import EmbeddedServer
-from erc_synth.generation.serving.transport import OpenAITransport
+from erc_synth.generation.serving.openai import OpenAITransport
 
 SERVER = Path(__file__).parent.parent / "fakes" / "llm_server.py"
 RECIPE = load_recipe("meld_natural")
@@ -55,7 +58,7 @@ class Server:
 def run(url, out, dialogues, concurrency):
     options = Options(load_profile("vicuna-1.5"), dict(RECIPE.sampling), dialogues=dialogues, concurrency=concurrency)
     start = time.perf_counter()
-    asyncio.run(Run(RECIPE, options, OpenAITransport(), [url], Path(out)).execute())
+    asyncio.run(Run(RECIPE, options, Opened(read_access([url]), OpenAITransport()), Path(out)).execute())
     return time.perf_counter() - start
 
 

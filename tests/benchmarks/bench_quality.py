@@ -30,8 +30,11 @@ from erc_synth.generation.quality.measure import Extras, Subject, measure_qualit
 from erc_synth.generation.quality.table import table
 from erc_synth.generation.recipe import load_profile, load_recipe
 from erc_synth.generation.runs.folder import accepted_dialogues
-from erc_synth.generation.runs.runner import Options, Run
-from erc_synth.generation.serving.transport import OpenAITransport
+from erc_synth.generation.runs.options import Options
+from erc_synth.generation.runs.run import Run, Watch
+from erc_synth.generation.serving.access import read_access
+from erc_synth.generation.serving.engines import Opened
+from erc_synth.generation.serving.openai import OpenAITransport
 from erc_synth.loaders.schema import label_set
 from fakes import llm_server
 
@@ -74,7 +77,7 @@ def balance(dialogues: int) -> None:
         with llm_server.LlmServer() as server, tempfile.TemporaryDirectory() as out:
             options = Options(profile=load_profile("vicuna-1.5"), sampling=dict(recipe.sampling), dialogues=dialogues)
             asked = replace(recipe, balance=kind, source=recipe.source.replace('"round-robin"', f'"{kind}"', 1))
-            run = Run(asked, options, OpenAITransport(), [server.url], Path(out), say=lambda _: None)
+            run = Run(asked, options, Opened(read_access([server.url]), OpenAITransport()), Path(out), Watch())
             asyncio.run(run.execute())
             made = list(accepted_dialogues(Path(out) / recipe.name))
         counts = label_counts(made)

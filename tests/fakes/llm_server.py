@@ -158,7 +158,8 @@ class LlmServer:
         }  # fmt: skip
         server_info = {"model_path": self.model, "tp_size": 1, "mem_fraction_static": 0.88, "version": "0.5.23"}
         props = {
-            "default_generation_settings": {"n_ctx": 4096}, "total_slots": 8, "model_path": f"/models/{self.model}.gguf",
+            "default_generation_settings": {"n_ctx": 4096}, "total_slots": 8,
+            "model_path": f"/models/{self.model}.gguf",
             "chat_template": "{{ '<|im_start|>' + role }}" if self.chat else "", "build_info": "b1",
         }  # fmt: skip
         vllm = {"/version": {"version": "0.32.0"}}
@@ -260,7 +261,6 @@ class LlmServer:
         try:
             text = dialogue_for(prompt, seed) if self.text is None else self.text
             content = shape(text, seed)
-            whole = json.dumps(content).encode()
             async with self.slots:
                 now = asyncio.get_running_loop().time()
                 # The set delay is the whole of it: what Python needed for the answer is a part.

@@ -311,7 +311,7 @@ def test_the_same_command_again_asks_nothing_twice(tmp_path):
 def test_changed_options_begin_a_new_journal_loudly_and_always_refuses(tmp_path):
     with LlmServer(flavour="vllm") as server:
         _run(server, tmp_path, dialogues=3)
-        with pytest.raises(ErcSynthError, match="another recipe or other options"):
+        with pytest.raises(ErcSynthError, match="another recipe, other options or another model"):
             _run(server, tmp_path, dialogues=3, run_seed=1, resume="always")
         _, said = _run(server, tmp_path, dialogues=3, run_seed=1)
     assert any("NEW JOURNAL" in line for line in said)

@@ -1,6 +1,5 @@
 """Adaptive concurrency with a clock of our own."""
 
-import asyncio
 import heapq
 import random
 
@@ -8,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erc_synth.generation.serving.limiter import LEAST, Limiter, StopRule
+from erc_synth.generation.serving.limiter import LEAST, Limiter
+from erc_synth.generation.serving.stopping import StopRule
 
 
 class Clock:
@@ -42,19 +42,34 @@ def test_limit_stays_between_one_and_the_ceiling(actions, ceiling):
         assert all(1 <= int(e.limit) <= ceiling and 0 <= e.in_flight <= ceiling for e in limiter.endpoints)
 
 
-def test_a_burst_of_overloads_cuts_once():
-    clock = Clock()
-    limiter = Limiter(["a"], 40, start=40, clock=clock)
-    endpoints = [limiter.acquire() for _ in range(10)]
-    for endpoint in endpoints:
-        limiter.overload(endpoint)
-    assert limiter.limit == 30
+def test_a_refusal_now_and_then_costs_no_limit():
+    limiter = Limiter(["a"], 40, start=40, clock=Clock())
+    for number in range(400):
+        endpoint = limiter.acquire()
+        limiter.overload(endpoint, retry_after=1) if number % 20 == 0 else limiter.success(endpoint)
+    assert limiter.limit == 40
+    assert limiter.acquire()
 
 
-def test_retry_after_is_honoured():
+def test_a_server_that_refuses_above_its_size_is_found_and_kept_full():
+    """32 of 128 are taken: when the refusals have drained, what is still out is what the server takes."""
     clock = Clock()
-    limiter = Limiter(["a"], 4, clock=clock)
-    limiter.overload(limiter.acquire(), retry_after=7)
+    limiter = Limiter(["a"], 128, start=128, clock=clock, jitter=random.Random(0))
+    out = [limiter.acquire() for _ in range(128)]
+    for endpoint in out[32:]:
+        limiter.overload(endpoint, retry_after=1)
+    assert limiter.acquire() is None  # nothing more until it is clear
+    for endpoint in out[:1]:
+        limiter.success(endpoint)
+    assert 31 <= limiter.limit <= 33
+    assert limiter.acquire()
+
+
+def test_a_server_that_refuses_all_is_left_alone_as_long_as_it_asks():
+    clock = Clock()
+    limiter = Limiter(["a"], 20, start=20, clock=clock, jitter=random.Random(0))
+    for endpoint in [limiter.acquire() for _ in range(20)]:
+        limiter.overload(endpoint, retry_after=7)
     clock.now = 6.9
     assert limiter.acquire() is None
     clock.now = 7.0
@@ -180,16 +195,3 @@ def test_an_endpoint_that_was_dead_is_tried_with_one_request():
     assert limiter.acquire() is None
     limiter.success(probe)
     assert [limiter.acquire().url for _ in range(2)] == ["a", "a"]
-
-
-def test_who_waits_is_called_when_there_is_room():
-    async def wait_for_room():
-        limiter = Limiter(["a"], 1, start=1)
-        endpoint = limiter.acquire()
-        waiting = asyncio.create_task(limiter.room(60))
-        await asyncio.sleep(0)
-        limiter.success(endpoint)
-        await asyncio.wait_for(waiting, 5)
-        return limiter.acquire()
-
-    assert asyncio.run(wait_for_room())

@@ -16,6 +16,7 @@ from erc_synth.generation.serving.session import Completion, Identity, Session
 from erc_synth.generation.serving.tgi import TgiTransport
 from fakes.llm_server import LlmServer
 
+MODEL = "lmsys/vicuna-13b-v1.5"
 RECIPE = load_recipe("meld_natural")
 PROMPT = build(RECIPE, seed=1, emotion=None)
 KEYS = ("choices", "message", "content", "usage", "prompt_tokens", "details", "generated_text", "generated_tokens",
@@ -24,6 +25,10 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 ANSWERS = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
 )
+
+
+def _openai():
+    return OpenAITransport(model=MODEL)
 
 
 def _outcome(server, transport, method="complete", timeout=5):
@@ -50,14 +55,14 @@ def server():
 @given(answer=ANSWERS)
 def test_any_json_is_a_completion_or_a_mapped_error(server, engine, answer):
     server.answer = json.dumps(answer).encode()
-    transport = OpenAITransport() if engine == "openai" else TgiTransport("vicuna")
+    transport = _openai() if engine == "openai" else TgiTransport("vicuna")
     assert isinstance(_outcome(server, transport), Completion | TransportError)
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b"9" * 10_000, b"\xff\xfe", b"", b"null", b"NaN"])
 def test_hostile_bodies_are_bad_bodies(server, body):
     server.answer = body
-    error = _outcome(server, OpenAITransport())
+    error = _outcome(server, _openai())
     assert (error.kind, error.retryable) == ("bad_body", True)
 
 
@@ -67,7 +72,7 @@ def test_hostile_bodies_are_bad_bodies(server, body):
 )
 def test_retry_after_is_a_number_or_a_date(header, low, high):
     with LlmServer(flavour="vllm", limit=0, retry_after=header) as busy:
-        error = _outcome(busy, OpenAITransport())
+        error = _outcome(busy, _openai())
     assert error.kind == "overloaded"
     assert error.retry_after is None if low is None else low <= error.retry_after <= high
 
@@ -86,7 +91,7 @@ def test_an_identity_with_odd_limits_has_none():
 
 @pytest.mark.parametrize("engine", ["openai", pytest.param("tgi", marks=pytest.mark.tgi)])
 def test_a_drip_without_end_is_cut(engine):
-    transport = OpenAITransport() if engine == "openai" else TgiTransport("vicuna")
+    transport = _openai() if engine == "openai" else TgiTransport("vicuna")
     with LlmServer(faults=1.0, kinds=("drip",)) as dripping:
         error = _outcome(dripping, transport, timeout=0.2)
     assert (error.kind, error.retryable) == ("timeout", True)
