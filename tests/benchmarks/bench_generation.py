@@ -1,6 +1,6 @@
 """Figures of generation against a fake server in a process of its own.
 
-Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill]
+Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill|trouble]
        python tests/benchmarks/bench_generation.py yield [RECIPE ...]     (the embedded model, minutes per recipe)
 Ratios hold within one run: the wanted throughput is computed from the server's own delay.
 """
@@ -17,16 +17,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
 
 from erc_synth.generation.parsing import parse
 from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
-from erc_synth.generation.runs import runner
+from erc_synth.generation.runs import worker
 from erc_synth.generation.runs.journal import read_attempts, scan
 from erc_synth.generation.runs.options import Options
 from erc_synth.generation.runs.run import Run
 from erc_synth.generation.serving.access import read_access
-from erc_synth.generation.serving.engines import Opened
 from erc_synth.generation.serving.embedded import EmbeddedServer
+from erc_synth.generation.serving.engines import Opened
 from erc_synth.generation.serving.openai import OpenAITransport
 
 SERVER = Path(__file__).parent.parent / "fakes" / "llm_server.py"
@@ -68,6 +71,74 @@ def slots():
         seconds = run(server.url, out, count, width)
         share = count / seconds / (width / 0.2)
         print(f"server kept full: {count / seconds:.0f} dialogues/s of {width / 0.2:.0f} possible = {share:.1%}")
+
+
+class Case(NamedTuple):
+    """A server in some trouble: its flags, how many requests the client may have out, how many it can work on."""
+
+    name: str
+    flags: tuple[str, ...]
+    width: int
+    slots: int
+    dialogues: int
+
+
+FAULTY = ("429",) * 5 + ("500",) * 3 + ("reset",) * 2 + ("cut",) * 2  # 12 % of the answers in these shares
+TROUBLE = [
+    Case("no faults", (), 32, 32, 6_000),
+    Case(
+        "5 % 429, 3 % 500, 2 % resets, 2 % cut",
+        ("--faults", "0.12", "--retry-after", "1", "--kinds", *FAULTY),
+        32,
+        32,
+        6_000,
+    ),
+    Case("1 % 429", ("--faults", "0.01", "--retry-after", "1", "--kinds", "429"), 32, 32, 6_000),
+    Case("refuses above 32, 128 allowed", ("--limit", "32", "--retry-after", "1"), 128, 32, 6_000),
+    Case("queues above 32, 128 allowed", ("--slots", "32"), 128, 32, 6_000),
+]
+DELAY = 0.2  # seconds that the server needs for an answer
+
+
+def trouble():
+    """Share of the server's places that did work, ours beside a loop that knows no more than to try again."""
+    for case in TROUBLE:
+        shares = []
+        for client in (run, naive):
+            with Server("--delay", str(DELAY), *case.flags) as server, tempfile.TemporaryDirectory() as out:
+                used = time.process_time()
+                seconds = client(server.url, out, case.dialogues, case.width)
+                used = (time.process_time() - used) / case.dialogues * 1000
+            shares.append(f"{case.dialogues * DELAY / seconds / case.slots:6.1%} ({used:.2f} CPU s per 1,000)")
+        print(f"{case.name:<40} ours {shares[0]}   naive loop {shares[1]}", flush=True)
+
+
+def naive(url, out, dialogues, width):
+    """A semaphore of `width`, each request repeated until it is answered, waiting as long as the server asks."""
+    body = {"model": "lmsys/vicuna-13b-v1.5", "messages": [{"role": "user", "content": "Write exactly 4 lines."}]}
+
+    async def ask(client, jobs):
+        for _ in jobs:
+            while True:
+                wait = 0.5
+                try:
+                    async with client.post(f"{url}/v1/chat/completions", json=body) as answer:
+                        wait = float(answer.headers.get("Retry-After", wait))
+                        if answer.status == 200:
+                            (await answer.json())["choices"][0]["message"]["content"]
+                            break
+                except (aiohttp.ClientError, OSError):
+                    pass
+                await asyncio.sleep(wait)
+
+    async def loop():
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
+            jobs = iter(range(dialogues))
+            await asyncio.gather(*(ask(client, jobs) for _ in range(width)))
+
+    start = time.perf_counter()
+    asyncio.run(loop())
+    return time.perf_counter() - start
 
 
 def client():
@@ -150,20 +221,21 @@ def yields(recipes, jobs=8):
     """Share of single answers that are dialogues: with one example, without and with the grammar."""
     profile = load_profile("smollm2-135m")
     server = EmbeddedServer(profile)
-    runner.MAX_ATTEMPTS = 1  # what one answer is worth, not what persistence gets
+    worker.MAX_ATTEMPTS = 1  # what one answer is worth, not what persistence gets
     for recipe in map(load_recipe, recipes or RECIPE_NAMES):
         for constrain in (False, True):
             options = Options(profile, {**recipe.sampling, **profile.sampling}, dialogues=jobs,
                               few_shot=profile.few_shot, constrain=constrain)  # fmt: skip
             with tempfile.TemporaryDirectory() as out:
-                run = Run(recipe, options, OpenAITransport("llama.cpp"), [server.url], Path(out))
+                run = Run(recipe, options, Opened(read_access([server.url]), OpenAITransport("llama.cpp")), Path(out))
                 asyncio.run(run.execute())
             tally, form = run.tally, "constrained" if constrain else "free       "
             print(f"yield {recipe.name:<18} {form} {tally.accepted}/{jobs} in {tally.seconds:.0f} s, "
                   f"{tally.completion_tokens / tally.seconds:.0f} tokens/s  {dict(tally.rejected)}", flush=True)  # fmt: skip
 
 
-PARTS = {"slots": slots, "client": client, "memory": memory, "scan": scanning, "parser": parser, "kill": kill}
+PARTS = {"slots": slots, "client": client, "memory": memory, "scan": scanning, "parser": parser, "kill": kill,
+         "trouble": trouble}  # fmt: skip
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or ["full"]

@@ -343,10 +343,15 @@ def main():
     parser.add_argument("--limit", type=int, default=1024)
     parser.add_argument("--flavour", default="tgi")
     parser.add_argument("--slots", type=int)
+    parser.add_argument(
+        "--kinds", nargs="+", default=list(FAULTS), help="Faults; a kind given twice comes twice as often."
+    )
+    parser.add_argument("--retry-after", type=float)
     given = parser.parse_args()
     server = LlmServer(
-        delay=given.delay, faults=given.faults, limit=given.limit, flavour=given.flavour, slots=given.slots
-    )
+        delay=given.delay, faults=given.faults, limit=given.limit, flavour=given.flavour, slots=given.slots,
+        kinds=tuple(given.kinds), retry_after=given.retry_after,
+    )  # fmt: skip
     server.keep_requests = False
     logging.getLogger("aiohttp.server").addFilter(_NotTheClient())
     web.run_app(server.app(), host="127.0.0.1", port=given.port, access_log=None, print=None)
