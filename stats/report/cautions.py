@@ -28,7 +28,7 @@ def cautions(
         *_small_tests(results, stats),
         *_single_classes(runs),
         *_small_sets(sets),
-        *(note for note in (stats["notes"] if stats else []) if "too few to rank" not in note),
+        *(note for note in (stats["notes"] if stats else []) if note.startswith(("Unequal", "Left out"))),
     ]
 
 

@@ -45,6 +45,17 @@ class SyntheticSet:
             return 0.0
         return float(special.entr(counts / counts.sum()).sum() / np.log(len(counts)))
 
+    @property
+    def losses(self) -> str:
+        """What was rejected and dropped, and why."""
+        rejected = (self.manifest.get("counts") or {}).get("rejected") or {}
+        parts = [
+            f"{what} {', '.join(f'{reason} {n}' for reason, n in reasons.items())}"
+            for what, reasons in (("answers rejected:", rejected), ("dropped in curation:", self.curation["dropped"]))
+            if reasons
+        ]
+        return "; ".join(parts)
+
     def figure(self) -> str:
         """Label shares beside the reference's."""
         return share_bars(self.name, self.labels, self.reference)
@@ -86,7 +97,6 @@ def sets_sheet(sets: Sequence[SyntheticSet]) -> Sheet | None:
     notes = ["Evenness: label entropy divided by the largest possible; 1 is perfectly balanced."]
     authors = sorted({one.curation.get("generator") or "unknown" for one in sets})
     notes.append(f"Written by {', '.join(authors)}.")
-    notes += [told for one in sets if (told := _losses(one))]
     return Sheet("data", "Synthetic sets", heads, [_set_row(one) for one in sets], notes=notes)
 
 
@@ -103,16 +113,6 @@ def _set_row(one: SyntheticSet) -> list[Item]:
     return [*told, *items(splits or None, f"{one.evenness:.2f}")]
 
 
-def _losses(one: SyntheticSet) -> str:
-    rejected = (one.manifest.get("counts") or {}).get("rejected") or {}
-    parts = [
-        f"{what} {', '.join(f'{reason} {n}' for reason, n in reasons.items())}"
-        for what, reasons in (("answers rejected:", rejected), ("dropped in curation:", one.curation["dropped"]))
-        if reasons
-    ]
-    return f"{one.name}, {'; '.join(parts)}." if parts else ""
-
-
 def quality_sheet(inputs: Inputs, names: Names) -> Sheet | None:
     """The measures of all `<config>.quality.json` side by side: rows measures, columns sets."""
     paths = inputs.curated.glob("*.quality.json") if inputs.curated and inputs.curated.is_dir() else ()
@@ -124,7 +124,7 @@ def quality_sheet(inputs: Inputs, names: Names) -> Sheet | None:
         readings |= {name: measure.get("reading") or "" for name, measure in one["measures"].items()}
     heads = [Column("Measure", text=True), *(Column(one["dataset"]) for one in found)]
     rows = [
-        [Item(name, reading), *(_measure_item(one["measures"].get(name)) for one in found)]
+        [Item(name, [reading] if reading else []), *(_measure_item(one["measures"].get(name)) for one in found)]
         for name, reading in readings.items()
     ]
     against = [f"{one['dataset']} against {one['reference']}" for one in found if one.get("reference")]
@@ -143,4 +143,4 @@ def _measure_item(measure: Measure | None) -> Item:
         told.append(f"[{measure_text(measure['low'])}, {measure_text(measure['high'])}]")
     if measure["reference"]:
         told.append(f"reference {measure_text(measure['reference']['value'])}")
-    return Item(measure_text(measure["value"]), " ".join(told))
+    return Item(measure_text(measure["value"]), told)

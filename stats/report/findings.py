@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from erc_synth.stats.cells import VARIANTS
 from erc_synth.stats.contracts import Analysis, Comparison
 from erc_synth.stats.report.data import SyntheticSet
 from erc_synth.stats.report.sheet import signed
@@ -15,6 +16,7 @@ from erc_synth.stats.report.significance import LEVEL, pair_name, small_blocks
 from erc_synth.stats.report.tables import Failure, Gap
 from erc_synth.stats.text import p_text
 
+TSTR = tuple(name for word, name in VARIANTS.items() if word.startswith("tstr"))
 NAMED = 4  # more rows than these are summed up
 
 
@@ -96,6 +98,7 @@ def _agreement(s: Analysis) -> str:
 
 
 def _of_paired(rows: Sequence[Gap]) -> list[str]:
+    rows = [row for row in rows if row.variant not in TSTR]  # these have a sentence of their own
     clear = sorted((row for row in rows if row.clear), key=lambda row: -abs(row.value))
     said = [
         f"{row.model} {row.variant} scores {abs(row.value):.2f} points {'above' if row.value > 0 else 'below'} Org on "

@@ -17,13 +17,16 @@ from erc_synth.stats.files import write_whole
 from erc_synth.stats.report.content import collect
 from erc_synth.stats.report.provenance import installed_version
 from erc_synth.stats.report.runs import anchor
-from erc_synth.stats.report.sheet import Sheet
+from erc_synth.stats.report.sheet import Sheet, slug
 from erc_synth.stats.report.sources import Inputs
 
 TEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
+    # A row that begins with a bracket would be read as the length of the line break before it.
+    "[": "{[}",
+    "]": "{]}",
     "–": "--",
     "−": "$-$",
     "×": r"$\times$",
@@ -55,7 +58,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"tex": tex_text, "md": markdown_text, "anchor": anchor}
+    environment.filters |= {"tex": tex_text, "md": markdown_text, "anchor": anchor, "slug": slug}
     environment.globals["latex"] = lambda sheet: latex(environment, sheet)
     return environment
 
@@ -86,7 +89,7 @@ def write_report(
     for name in ("report.html", "report.md"):
         write_whole(out / name, environment.get_template(f"{name}.j2").render(**view))
     for sheet in content.sheets():
-        write_whole(out / "tables" / f"{sheet.key}.tex", latex(environment, sheet))
+        write_whole(out / "tables" / f"{slug(sheet.key)}.tex", latex(environment, sheet))
     for name, figure in content.figures.items():
         write_whole(out / "figures" / f"{name}.svg", figure + "\n")
     return out / "report.html"

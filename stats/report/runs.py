@@ -6,7 +6,6 @@ Not covered: the cells of a grid (`results`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from erc_synth.stats.errors import StatsError
 from erc_synth.stats.files import read_json
 from erc_synth.stats.report.figures import curves
 from erc_synth.stats.report.results import single_class
-from erc_synth.stats.report.sheet import Column, Item, Sheet, items
+from erc_synth.stats.report.sheet import Column, Item, Sheet, items, slug
 from erc_synth.stats.report.sources import Inputs, relative
 
 CUTS = {"max_train_dialogues": "train", "max_eval_dialogues": "validation and test"}  # option -> splits that it cuts
@@ -106,7 +105,7 @@ def _settings(config: Mapping[str, object]) -> list[tuple[str, int]]:
 
 def anchor(name: str) -> str:
     """Id of a run on the page."""
-    return "run-" + re.sub(r"[^\w-]", "-", name)
+    return f"run-{slug(name)}"
 
 
 def short_name(record: Evaluation | Stage) -> str:

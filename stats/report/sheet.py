@@ -6,20 +6,21 @@ form is written (the templates).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One cell: its text, what stands small below it, and how it is shown.
+    """One cell: its text, the lines that stand small below it, and how it is shown.
 
     `shade` (0 to 1) colours the ground; `run` names the training that the number is from; `strong` is bold.
     """
 
     text: str
-    small: str = ""
+    small: Sequence[str] = ()
     strong: bool = False
     shade: float = 0.0
     run: str = ""
@@ -45,7 +46,6 @@ class Sheet:
     foot: Sequence[Sequence[Item]] = ()
     notes: Sequence[str] = ()
     sortable: bool = True
-    narrow_head: bool = field(default=False)
 
     def groups(self) -> list[tuple[str, int]]:
         """(group, columns) from left to right; empty where no column has a group."""
@@ -68,6 +68,11 @@ DASH = Item("–")
 def items(*texts: object) -> list[Item]:
     """Plain items of texts; `None` is a dash."""
     return [DASH if text is None else Item(str(text)) for text in texts]
+
+
+def slug(name: str) -> str:
+    """A name as an id, a LaTeX label or a file name."""
+    return re.sub(r"[^\w-]", "-", name)
 
 
 def signed(value: float, digits: int = 2) -> str:

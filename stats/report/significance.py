@@ -56,19 +56,20 @@ def table3(s: Analysis, results: Results | None) -> Sheet:
     rows = []
     for i, block in enumerate(s["blocks"]):
         n = s["examples"].get(block)
-        row = [Item(block, f"n {n:,}" if n else "")]
+        row = [Item(block, [f"n {n:,}"] if n else [])]
         for j, model in enumerate(s["models"]):
             score, rank = s["scores"][i][j], s["ranks"][i][j]
             best = rank == min(s["ranks"][i]) < max(s["ranks"][i])  # where all are equal none is best
             shade = (score - low) / (high - low) if high > low else 0.5
             run = _run(s, results, block, model)
             row.append(Item(f"{score:.2f}" if s["scale"] == "points" else f"{score:.4f}",
-                            f"({rank:g})" if ranked else "", best, 0.8 * shade, run))  # fmt: skip
+                            [f"({rank:g})"] if ranked else [], best, 0.8 * shade, run))  # fmt: skip
         rows.append(row)
     title = "Scores, ranks, rank sums and exact p-values" if ranked else "Scores (test sets too small for ranks)"
     columns = [_split(model) for model in s["models"]]
     heads = [Column("Test set", text=True), *(Column(name, group) for group, name in columns)]
     notes = ["Bold: the best of a row.", *(["In brackets: ranks, 1 is the best."] if ranked else [])]
+    notes += [note for note in s["notes"] if note.startswith("Every cell")]
     if s["lower_is_better"]:
         notes.append("Lower scores are better.")
     if ranked and s["ties"]:
@@ -116,8 +117,9 @@ def omnibus_sentence(s: Analysis) -> str:
             f"; Iman-Davenport F {o['iman_davenport_f']:.2f} (df {df[0]}, {df[1]}), p = {p_text(o['iman_davenport_p'])}"
         )
     if o["permutation"]:
+        kind = "Monte Carlo" if o["permutation"]["kind"] == "monte-carlo" else "exact"
         draws = f" ({o['permutation']['permutations']:,} draws)" if o["permutation"]["kind"] == "monte-carlo" else ""
-        said += f"; {o['permutation']['kind']} permutation p = {p_text(o['permutation']['p'])}{draws}"
+        said += f"; {kind} permutation p = {p_text(o['permutation']['p'])}{draws}"
     return f"{said}. Kendall's W {o['kendall_w']:.2f}."
 
 
@@ -148,7 +150,7 @@ def opinions(s: Analysis) -> Sheet:
     rows = []
     for row in s["comparisons"]:
         ends, bayes = row["gain_interval"], row["bayes"]
-        interval = f"[{signed(ends[0], digits)}, {signed(ends[1], digits)}]" if ends else ""
+        interval = [f"[{signed(ends[0], digits)}, {signed(ends[1], digits)}]"] if ends else []
         first = items(pair_name(row), *([p_text(row["mid_p"]) if row["mid_p"] is not None else None] if mid else []))
         tests = items(p_text(row["normal_p"]), p_text(row["wilcoxon_p"]), "differs" if row["nemenyi_differs"] else None,
                       f"{row['rank_biserial']:.2f}")  # fmt: skip

@@ -25,10 +25,11 @@ def item_of(value: Value | None, *, best: bool = False) -> Item:
     if value is None:
         return DASH
     told = [f"[{value.interval[0]:.1f}, {value.interval[1]:.1f}]"] if value.interval else []
-    told += [f"n {value.examples:,}"] if value.examples else []
-    told += [f"{value.seeds} seeds"] if value.seeds > 1 else []
+    sizes = [f"n {value.examples:,}"] if value.examples else []
+    sizes += [f"{value.seeds} seeds"] if value.seeds > 1 else []
+    told += [", ".join(sizes)] if sizes else []
     told += [f"predicts only {value.one_class}"] if value.one_class else []
-    return Item(f"{value.score:.2f}", " ".join(told), strong=best, run=value.run)
+    return Item(f"{value.score:.2f}", told, strong=best, run=value.run)
 
 
 def table2(results: Results) -> Sheet | None:
