@@ -164,12 +164,12 @@ def _confusion_sheet(run: str, number: int, found: Evaluation) -> Sheet:
         total = max(sum(counts), 1)
         cells = [Item(str(n), shade=n / total) for n in counts]
         rows.append([Item(label), *_class_items(found["per_class"][label], guessed=_guessed(found, label)), *cells])
-    overall = [f"weighted F1 {100 * found['weighted_f1']:.2f}", f"macro {100 * found['macro_f1']:.2f}",
+    overall = [f"Weighted F1 {100 * found['weighted_f1']:.2f}", f"macro {100 * found['macro_f1']:.2f}",
                f"micro {100 * found['micro_f1']:.2f}"]  # fmt: skip
     without = found.get("micro_f1_no_neutral")
     if without is not None:
         overall.append(f"micro without neutral {100 * without:.2f}")
-    notes = [f"{', '.join(overall).capitalize()}. Data fingerprint {found['fingerprint']}."]
+    notes = [f"{', '.join(overall)}. Data fingerprint {found['fingerprint']}."]
     if label := single_class(found):
         notes.insert(0, f"This model predicts one class only: {label}.")
     title = f"{short_name(found)}, {found['split']} ({found['examples']:,} utterances)"

@@ -65,10 +65,11 @@ function equip(sheet) {
   }
   if (!sheet.dataset.sortable) return;
   [...[...table.tHead.rows].at(-1).cells].forEach((head, column) => {
+    // Beside the text, not around it: a head that is repeated on the next printed page loses its buttons.
     const button = Object.assign(document.createElement("button"), { type: "button" });
-    button.append(...head.childNodes);
-    head.append(button);
-    button.onclick = () => sortBy(table, column, head);
+    button.setAttribute("aria-label", `Sort by ${head.textContent.trim()}`);
+    head.append("\u00a0", button);
+    head.onclick = () => sortBy(table, column, head);
   });
 }
 
