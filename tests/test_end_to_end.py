@@ -75,7 +75,7 @@ def test_the_same_commands_again_do_nothing_twice(tmp_path):
         (("curate", "nowhere"), "nowhere"),
         (("build",), "curated"),
         (("load", "mled"), "Unknown data set 'mled'"),
-        (("load", "meld", "--data-dir", "nowhere"), "has no files of meld"),
+        (("load", "meld", "--data-dir", "nowhere"), "--data-dir nowhere is not a folder"),
         (("train", "--model", "bert", "--train", "meld", "--out", "x"), "bert"),
         (("stats", "nowhere.csv"), "does not exist"),
         (("publish", "--check", "nowhere"), "is not a folder"),

@@ -11,8 +11,9 @@ from fakes.dialogues import invented
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A working folder with a repo of two configs and one benchmark of the same invented dialogues."""
+def place(tmp_path, monkeypatch, benchmark_data):
+    """A working folder with a repo of two configs of invented dialogues; the real files are found by $ERC_DATA."""
+    monkeypatch.setenv("ERC_DATA", str(benchmark_data.resolve()))
     monkeypatch.chdir(tmp_path)
     talks = invented(6)
     lines = ["---", "configs:"]
@@ -49,7 +50,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_sentence_and_leaves_no_file(place, monkeypatch, capsys, mistake, benchmark_data):
+def test_a_mistake_is_one_sentence_and_leaves_no_file(place, monkeypatch, capsys, mistake):
     words, said = MISTAKES[mistake]
     given = [
         "--models",
@@ -77,7 +78,7 @@ def test_the_package_of_a_launcher_is_asked_for_first(place, monkeypatch, capsys
     assert "pip install 'erc-synth[ray]'" in error
 
 
-def test_a_dry_run_tells_the_plan_and_writes_nothing(place, monkeypatch, capsys, benchmark_data):
+def test_a_dry_run_tells_the_plan_and_writes_nothing(place, monkeypatch, capsys):
     words = ["--models", "baseline", "--benchmarks", "meld", "--repo", "repo", "--seeds", "0", "1", "--dry-run"]
     code, out, _ = cli(monkeypatch, capsys, *words)
     assert code == 0
@@ -85,7 +86,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(place, monkeypatch, capsys,
     assert {path.name for path in place.iterdir()} == {"repo"}
 
 
-def test_cells_of_a_rebuilt_repo_are_refused(place, monkeypatch, capsys, benchmark_data):
+def test_cells_of_a_rebuilt_repo_are_refused(place, monkeypatch, capsys):
     words = ["--models", "baseline", "--benchmarks", "meld", "--repo", "repo", "--seeds", "0", "--variants", "org",
              "--dry-run"]  # fmt: skip
     cli(monkeypatch, capsys, *words)
