@@ -5,7 +5,9 @@ Input: nothing. Output: types; `stats.json` is an `Analysis`. Not covered: check
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict  # pydantic reads the one of `typing` from Python 3.12 on only
 
 
 class Permutation(TypedDict):

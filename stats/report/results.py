@@ -50,6 +50,7 @@ class Results:
         self.names = Names(cast("list[dict[str, object]]", self.all))
         self._metrics: dict[Path, Metrics | None] = {}
         self._predictions: dict[Path, Predictions | None] = {}
+        self._values: dict[Place, Value] = {}
         self._cells: dict[Place, list[Cell]] = {}
         for cell in self.all:
             if cell["status"] == "done" and cell["score"] is not None:
@@ -111,9 +112,11 @@ class Results:
 
     def value(self, place: Place) -> Value | None:
         """The number of a place, or nothing."""
-        cells, score = self.cells(place), self.score(place)
-        if score is None:
-            return None
+        if place not in self._values and self.cells(place):
+            self._values[place] = self._value(self.cells(place), self.score(place) or 0.0)
+        return self._values.get(place)
+
+    def _value(self, cells: Sequence[Cell], score: float) -> Value:
         scores = [100 * float(cell["score"] or 0) for cell in cells]
         predicted = [found for found in map(self.predictions, cells) if found]
         drawn = f1_interval(predicted) if len(predicted) == len(cells) else None
