@@ -138,3 +138,15 @@ def test_doctor_never_shows_the_token():
     )
     assert "present" in answer.stdout
     assert "secret" not in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("--model", "foo"), ("--backbone", "./no-encoder"), ("--data-dir", "nope")]
+)
+def test_demo_refuses_before_it_writes(tmp_path, word, value):
+    answer = subprocess.run(
+        [sys.executable, "-m", "erc_synth.cli", "demo", word, value], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert answer.returncode == 2
+    assert value.removeprefix("./") in answer.stderr
+    assert not list(tmp_path.iterdir())
