@@ -14,9 +14,9 @@ import typer
 
 if TYPE_CHECKING:
     from erc_synth.loaders.schema import Dialogue
+    from erc_synth.training.contracts import Scores
     from erc_synth.training.predict import Classifier
     from erc_synth.training.prediction_files import Record
-    from erc_synth.training.scoring import Scores
 
 INPUT, OUTPUT = "What is read", "What is written"
 

@@ -1,20 +1,193 @@
-"""The JSON files of a curated folder: what stands in `<config>.curation.json` and `<config>.quality.json`.
+"""The files between generation, curation, quality and cards as types: what each holds, in one place.
 
-Purpose: curation, quality, cards and report mean the same by a key. Input: none. Output: types; JSON Schemas.
-Not covered: the dialogues (`curated`), writing (`generation.curation.files`, `generation.quality.measure`).
-
-The schemas in `docs/contracts` are made from these types (`schema_of`); keys may be added, none changes.
+Input: none. Output: types; `schema_of` makes of them the schemas in `docs/contracts` (see its README for who writes
+and who reads which). Keys may be added, none changes. Not covered: what training writes (`training.contracts`) and
+statistics (`stats.contracts`, which imports nothing of ours), checks of files that people edit (`curated`).
 """
 
 from __future__ import annotations
 
-from typing import (
-    Any,
-    Literal,
-    NotRequired,  # pydantic reads the one of `typing` from Python 3.12 on only
-)
+from typing import Any, Literal, NotRequired
 
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic reads the one of `typing` from Python 3.12 on only
+
+JsonObject = dict[str, object]  # of a file that a person or a server wrote: nothing is known of its values
+
+
+# --- journal.jsonl and manifest.json of a generation run ------------------------------------------------------------
+
+
+class Server(TypedDict):
+    """Who answered (`Identity.to_json`)."""
+
+    dialect: str
+    model_id: str
+    model_sha: str
+    dtype: str
+    version: str
+    max_concurrent: int | None
+    max_total_tokens: int | None
+    weights_sha256: str
+    extra: JsonObject
+
+
+class Asked(TypedDict):
+    """What one session asks for: part of its run record and of the manifest."""
+
+    fingerprint: str
+    template: str
+    server: Server
+    sampling_sent: JsonObject
+    dropped_parameters: list[str]
+    few_shot: int
+    constrained: bool
+    run_seed: int
+
+
+class RunRecord(Asked):
+    """First line of each session in a journal."""
+
+    type: Literal["run"]
+    recipe: str
+    source: str
+    profile: str
+    sampling: dict[str, float]
+    turns: list[int] | None
+    started: str
+    erc_synth: str
+
+
+_Try = TypedDict("_Try", {"try": int})  # a word of Python
+
+
+class AttemptRecord(_Try):
+    """One request: accepted and rejected ones have `text`, rejected ones `reason`, errors `error` and `message`."""
+
+    type: Literal["attempt"]
+    index: int
+    attempt: int
+    outcome: Literal["accepted", "rejected", "error"]
+    seed: int
+    emotion: str | None
+    prompt_hash: str
+    endpoint: str
+    sent: str
+    seconds: float
+    finish_reason: NotRequired[str]
+    prompt_tokens: NotRequired[int]
+    completion_tokens: NotRequired[int]
+    server_seed: NotRequired[int | None]
+    compute_seconds: NotRequired[float]
+    queue_seconds: NotRequired[float]
+    labels: NotRequired[dict[str, int]]
+    reason: NotRequired[str]
+    error: NotRequired[str]
+    message: NotRequired[str]
+    text: NotRequired[str]
+
+
+JournalRecord = RunRecord | AttemptRecord
+
+
+class Model(TypedDict):
+    """One model that wrote into a journal."""
+
+    id: str
+    revision: str | None
+    weights_sha256: str | None
+    server: str
+
+
+class Counts(TypedDict):
+    """Totals of a journal over all its sessions."""
+
+    jobs: int
+    attempts: int
+    accepted: int
+    rejected: dict[str, int]
+    errors: dict[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Totals(TypedDict):
+    """What a whole journal holds; seconds are summed over requests."""
+
+    models: list[Model]
+    counts: Counts
+    label_counts: dict[str, int]
+    seconds: float
+
+
+class RecipeFacts(TypedDict):
+    """The recipe of a run; `labels` are its labels with their numbers, `source` the TOML text."""
+
+    name: str
+    label_set: str
+    kind: str
+    language: str
+    balance: str
+    fingerprint: str
+    prompt: list[str]
+    balanced_ending: str | None
+    labels: dict[str, int]
+    sampling: dict[str, float]
+    splits: dict[str, float]
+    source: str
+
+
+class Licence(TypedDict):
+    """Under which terms the text of a model stands."""
+
+    id: str
+    name: str
+    link: str
+    note: str
+
+
+class Generator(TypedDict):
+    """The model of the last session, as the manifest says it."""
+
+    profile: str
+    id: str
+    revision: str | None
+    weights_sha256: str | None
+    template: str
+    licence: Licence
+
+
+class Manifest(Asked, Totals):
+    """The content of ``runs/<recipe>/manifest.json`` (schema_version 1); what was asked is the last session's."""
+
+    schema_version: Literal[1]
+    recipe: RecipeFacts
+    model: Generator
+    started: str
+    finished: str
+    erc_synth: str
+
+
+# --- <config>.jsonl and <config>.curation.json ----------------------------------------------------------------------
+
+
+class CuratedTurn(TypedDict):
+    """One turn of a curated line."""
+
+    speaker: str
+    text: str
+    emotion: str
+
+
+class CuratedLine(TypedDict):
+    """One line of a curated file."""
+
+    dialogue_id: str
+    utterances: list[CuratedTurn]
+    seed: int | None
+    target_emotion: str | None
+    recipe: str | None
+    generator: str | None
+    split: str
 
 
 class Size(TypedDict):
@@ -60,7 +233,10 @@ class Curation(TypedDict):
     splits: dict[str, Size]
     label_counts: dict[str, dict[str, int]]
     leaks: dict[str, LeakRow]
-    options: dict[str, Any]
+    options: JsonObject
+
+
+# --- <config>.quality.json ------------------------------------------------------------------------------------------
 
 
 class Interval(TypedDict):
@@ -142,8 +318,9 @@ class Quality(TypedDict):
     section: str
 
 
-def schema_of(contract: Any) -> dict[str, Any]:
-    """JSON Schema of one of the types here, as it stands in `docs/contracts`."""
+def schema_of(contract: Any) -> JsonObject:
+    """JSON Schema of a type, as it stands in `docs/contracts`."""
     from pydantic import TypeAdapter
 
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TypeAdapter(contract).json_schema()}
+    made = TypeAdapter(contract).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

@@ -11,34 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict  # pydantic reads the one of `typing` from Python 3.12 on only
-
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import json_lines
 from erc_synth.loaders.labels import LabelSet
 from erc_synth.loaders.schema import SPLITS, Dialogue, Utterance
 
 AGAIN = "Mend the line, or write the file again with erc-synth curate."
-
-
-class CuratedTurn(TypedDict):
-    """One turn of a curated line."""
-
-    speaker: str
-    text: str
-    emotion: str
-
-
-class CuratedLine(TypedDict):
-    """One line of a curated file."""
-
-    dialogue_id: str
-    utterances: list[CuratedTurn]
-    seed: int | None
-    target_emotion: str | None
-    recipe: str | None
-    generator: str | None
-    split: str
 
 
 def curated_dialogues(path: Path, labels: LabelSet | None = None) -> Iterator[tuple[str, Dialogue]]:

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import pytest
 
+from fakes.contracts import check
 from fakes.llm_server import LlmServer
 from fakes.tiny_model import build_tiny_model
 
@@ -94,10 +95,13 @@ def place(tmp_path_factory):
     with LlmServer(flavour="vllm") as server:
         _erc(root, "generate", *recipes, "--engine", "openai", "--endpoint", server.url, "--dialogues", 30)
     _erc(root, "curate", "runs")
+    _erc(root, "quality", "harbour_natural", "--no-encoder", "--out", "curated/harbour_natural.quality.json")
     _erc(root, "build")
     _erc(root, "grid", "--models", "baseline", "--benchmarks", "harbour", "--variants", "org nat tstr-nat",
          "--seeds", "1", "--backbone", root / "tiny", "--epochs", 1, "--max-tokens", 32,
          "--repo", "dist/erc-synth")  # fmt: skip
+    _erc(root, "stats", "results", "--out", "stats.json")
+    _erc(root, "report")
     return root
 
 
@@ -112,6 +116,30 @@ def _erc(root, *words):
 
 def _json(path):
     return json.loads(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("journal", "runs/*/journal.jsonl"),
+        ("manifest", "runs/*/manifest.json"),
+        ("curated", "curated/harbour_[bn]*l.jsonl"),
+        ("curation", "curated/*.curation.json"),
+        ("quality", "curated/*.quality.json"),
+        ("run", "outputs/*/run.json"),
+        ("metrics", "outputs/*/metrics.json"),
+        ("cell", "results/*.json"),
+        ("stats", "stats.json"),
+    ],
+)
+def test_every_file_between_stages_fits_its_contract(place, name, files):
+    """Each was read by the next stage: the chain ran to the report."""
+    found = sorted(place.glob(files))
+    assert found
+    for path in found:
+        text = path.read_text("utf-8")
+        for part in text.splitlines() if path.suffix == ".jsonl" else [text]:
+            check(name, json.loads(part))
 
 
 def test_it_is_loaded_with_its_own_labels_and_counts(place):
@@ -143,8 +171,7 @@ def test_a_copied_dialogue_is_found(place, monkeypatch):
 
 
 def test_quality_measures_it_against_the_real_corpus(place):
-    _erc(place, "quality", "harbour_natural", "--no-encoder", "--out", place / "q.json")
-    assert set(json.dumps(_json(place / "q.json")).split('"')) >= set(LABELS)
+    assert set(json.dumps(_json(place / "curated/harbour_natural.quality.json")).split('"')) >= set(LABELS)
 
 
 def test_the_repo_and_its_card_have_its_label_set(place):
@@ -163,7 +190,5 @@ def test_every_cell_of_its_grid_is_scored(place):
 
 
 def test_statistics_and_report_show_it(place):
-    _erc(place, "stats", "results", "--out", "stats.json")
-    _erc(place, "report")
     page = (place / "report/report.html").read_text("utf-8")
     assert "harbour" in page.lower()

@@ -238,7 +238,7 @@ def build(flat: dict[str, Any]) -> RunConfig:
     if unknown := sorted(set(flat) - known):
         raise _unknown(spec, unknown)
     groups = {group: _made(kind, flat) for group, kind in _GROUPS.items()}
-    config = _made(RunConfig, flat, **groups, options=_made(spec.options, flat))
+    config: RunConfig = _made(RunConfig, flat, **groups, options=_made(spec.options, flat))
     _check(config)
     return config
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 import torch
@@ -16,30 +15,10 @@ from torch import nn
 
 from erc_synth.training import scoring
 from erc_synth.training.batching import Encoded
+from erc_synth.training.contracts import Evaluation
 from erc_synth.training.corpus import Corpus
 from erc_synth.training.inputs import Inputs
 from erc_synth.training.loop import predict
-
-
-class Evaluation(TypedDict, total=False):
-    """Scores on one test split (fractions)."""
-
-    dataset: str
-    config: str | None
-    split: str
-    label_set: str
-    labels: list[str]
-    examples: int
-    accuracy: float
-    weighted_f1: float
-    macro_f1: float
-    micro_f1: float
-    micro_f1_no_neutral: float
-    per_class: dict[str, dict[str, float]]
-    confusion: list[list[int]]
-    fingerprint: str
-    revision: str | None
-    predictions: str
 
 
 def evaluate(network: nn.Module, inputs: Inputs, name: str, folder: Path) -> Evaluation:

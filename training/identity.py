@@ -10,27 +10,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
 from erc_synth.training import backbones
 from erc_synth.training.config import RunConfig
+from erc_synth.training.contracts import RunFile
 from erc_synth.training.corpus import Corpus
 
 RUN, METRICS, PROGRESS = "run.json", "metrics.json", "progress"
 WAY_OUT = "Use another --out, or --overwrite to throw the old run away"
-
-
-class RunFile(TypedDict):
-    """Content of run.json."""
-
-    schema_version: int
-    fingerprint: str
-    config: dict[str, object]
-    data: dict[str, str]
-    files: dict[str, str]
-    backbone: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ Not covered: data set cards (`dataset_cards`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from typing import Any
 import yaml
 
 from erc_synth.loaders.errors import ErcSynthError
+from erc_synth.training.contracts import Evaluation, Metrics, StageRecord
 
 NONE = "-"  # a score that the label set does not have
 
 
-def render(metrics: Mapping[str, Any], *, example: str | None = None) -> str:
+def render(metrics: Metrics, *, example: str | None = None) -> str:
     """Markdown of the card.
 
     Args:
@@ -79,7 +79,7 @@ def push(folder: Path, repo: str) -> None:
         ) from error
 
 
-def _name(entry: Mapping[str, Any]) -> str:
+def _name(entry: StageRecord | Evaluation) -> str:
     return f"{entry['dataset']}:{entry['config']}" if entry["config"] else str(entry["dataset"])
 
 

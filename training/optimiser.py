@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from erc_synth.training.config import Optimisation
+from erc_synth.training.options import Optimisation
 
 
 class UncorrectedAdamW(Optimizer):

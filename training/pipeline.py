@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
@@ -22,12 +22,12 @@ from erc_synth.loaders.files import read_json
 from erc_synth.training import backbones, corpus, evaluation, results
 from erc_synth.training.backbones import Encoder, encoder_of
 from erc_synth.training.config import RunConfig, out_folder
+from erc_synth.training.contracts import Metrics
 from erc_synth.training.corpus import Corpus
 from erc_synth.training.identity import METRICS, Identity
 from erc_synth.training.inputs import Inputs
 from erc_synth.training.loop import tokens_of
 from erc_synth.training.models import factory
-from erc_synth.training.results import Metrics
 from erc_synth.training.stages import Stages
 
 
@@ -70,8 +70,7 @@ def _finished(config: RunConfig, folder: Path, accelerator: Accelerator) -> Metr
     if accelerator.is_main_process:
         print(f"{folder} is finished (weighted F1 in {folder / METRICS}); skipped.", file=sys.stderr)
         _push(config, folder)
-    metrics: Any = read_json(folder / METRICS)
-    return metrics  # type: ignore[no-any-return]
+    return cast(Metrics, read_json(folder / METRICS))
 
 
 def _push(config: RunConfig, folder: Path) -> None:

@@ -10,7 +10,7 @@ import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,63 +18,10 @@ from torch import nn
 from erc_synth.loaders.files import write_json
 from erc_synth.training import saved
 from erc_synth.training.config import RunConfig
-from erc_synth.training.evaluation import Evaluation
+from erc_synth.training.contracts import Metrics
 from erc_synth.training.identity import METRICS, PROGRESS, RUN
 
 PACKAGES = ("erc-synth", "torch", "transformers", "accelerate", "datasets", "evaluate", "safetensors", "numpy")
-
-StageRecord = TypedDict(
-    "StageRecord",
-    {
-        "name": str,
-        "dataset": str,
-        "config": str | None,
-        "fingerprint": str,
-        "dev_fingerprint": str,
-        "dialogues": int,
-        "utterances": int,
-        "dropped_leaks": dict[str, int] | None,
-        "epochs": list[dict[str, object]],
-        "best_epoch": int,
-        "from": NotRequired[str],  # metrics.json of the run that a stage was taken from
-    },
-)
-
-
-class RunRecord(TypedDict):
-    """Which run it was."""
-
-    name: str
-    model: str
-    backbone: str
-    recipe: str
-    seed: int
-    command: list[str]
-    config: dict[str, object]
-    fingerprint: str
-    data: dict[str, str]
-    backbone_fingerprint: str
-
-
-class Cost(TypedDict):
-    """What it took."""
-
-    seconds: float
-    tokens: int
-    peak_memory_bytes: int
-    parameters: int
-    processes: int
-
-
-class Metrics(TypedDict):
-    """Content of metrics.json."""
-
-    schema_version: int
-    run: RunRecord
-    stages: list[StageRecord]
-    evaluations: list[Evaluation]
-    cost: Cost
-    versions: dict[str, str]
 
 
 def write(folder: Path, model: nn.Module, tokenizer: Any, config: RunConfig, metrics: Metrics) -> None:
@@ -84,7 +31,7 @@ def write(folder: Path, model: nn.Module, tokenizer: Any, config: RunConfig, met
     labels: list[str] = metrics["evaluations"][0]["labels"]
     saved.save_model(folder / "model", model, tokenizer, config, labels)
     example = saved.example_text(config) if saved.loads_in_transformers(model) else None
-    card = model_card.render(dict(metrics), example=example)
+    card = model_card.render(metrics, example=example)
     (folder / "model" / "README.md").write_text(card, encoding="utf-8")
     write_json(folder / METRICS, metrics)
     shutil.rmtree(folder / PROGRESS, ignore_errors=True)

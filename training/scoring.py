@@ -10,36 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TypedDict
 
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
 from erc_synth.training import erc_f1
+from erc_synth.training.contracts import ClassScore, Scores
 
 NEUTRAL = ("neutral", "no emotion")  # names of the class that says "nothing to see"
-
-
-class ClassScore(TypedDict):
-    """Scores of one emotion."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-class Scores(TypedDict):
-    """Scores of one test set (fractions), as they stand in metrics.json."""
-
-    examples: int
-    weighted_f1: float
-    macro_f1: float
-    micro_f1: float
-    accuracy: float
-    micro_f1_no_neutral: float | None
-    per_class: dict[str, ClassScore]
-    confusion: list[list[int]]
 
 
 def confusion(gold: Sequence[int] | np.ndarray, predicted: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,11 +21,11 @@ from erc_synth.loaders.files import read_json
 from erc_synth.training import saved
 from erc_synth.training.batching import Encoded
 from erc_synth.training.config import RunConfig, first_stage_differences, restored
+from erc_synth.training.contracts import Epoch, Metrics, RunFile, StageRecord
 from erc_synth.training.grayscale import Soft
 from erc_synth.training.inputs import Inputs
 from erc_synth.training.loop import Progress, Stage, Trainer, predict
 from erc_synth.training.models.registry import Lesson, Start
-from erc_synth.training.results import StageRecord
 
 
 class Stages:
@@ -67,8 +68,9 @@ class Stages:
         done = parent / "metrics.json"
         if not done.exists():
             raise ErcSynthError(f"{parent} holds no finished run.", hint="Train it first, or leave out --pretrained.")
-        stages = read_json(done)["stages"]
-        differ = first_stage_differences(self.config, restored(read_json(parent / "run.json")["config"]))
+        stages = cast(Metrics, read_json(done))["stages"]
+        asked = cast(RunFile, read_json(parent / "run.json"))["config"]
+        differ = first_stage_differences(self.config, restored(asked))
         if stages[-1]["fingerprint"] != self.inputs.found[self.config.train].fingerprints["train"]:
             differ.append("the data")
         if differ:
@@ -78,7 +80,9 @@ class Stages:
             )
         saved.load_into(self.network, parent / "model")
         origin = os.path.relpath(done, self.folder)
-        self.records += [{**s, "name": s["name"].replace("train", "pretrain"), "from": origin} for s in stages]
+        for stage in stages:
+            stage["name"], stage["from"] = stage["name"].replace("train", "pretrain"), origin
+        self.records += stages
 
     def _epochs(self, stage: str) -> int:
         options = self.config.optimisation
@@ -100,7 +104,7 @@ class Stages:
                 "dialogues": len(stage.train),
                 "utterances": len(stage.train.targets()),
                 "dropped_leaks": found.leaks,
-                "epochs": [asdict(e) for e in progress.epochs],
+                "epochs": [cast(Epoch, asdict(e)) for e in progress.epochs],
                 "best_epoch": progress.epochs[progress.best(self.config.optimisation.select_by)].epoch,
             }
         )

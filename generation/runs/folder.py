@@ -17,9 +17,9 @@ from typing import Any
 from erc_synth.generation.parsing import Parsed, parse
 from erc_synth.generation.prompts import sentences
 from erc_synth.generation.recipe import Profile, Recipe, load_profile, recipe_from_text
-from erc_synth.generation.runs.contracts import Asked, Counts, Model
 from erc_synth.generation.runs.journal import read_records
 from erc_synth.generation.serving.session import Identity
+from erc_synth.loaders.contracts import Asked, Counts, Model
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_json
 from erc_synth.loaders.schema import Dialogue

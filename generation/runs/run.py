@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import cast
 
 from erc_synth.generation.recipe import Recipe
-from erc_synth.generation.runs.contracts import Asked, Server
 from erc_synth.generation.runs.folder import Session as RunSession
 from erc_synth.generation.runs.folder import write_manifest
 from erc_synth.generation.runs.journal import Journal, Progress, read_records, scan
@@ -31,6 +30,7 @@ from erc_synth.generation.serving.engines import Opened
 from erc_synth.generation.serving.limiter import DEAD_AFTER, Endpoint, Limiter
 from erc_synth.generation.serving.session import Identity, Session
 from erc_synth.generation.serving.stopping import StopRule
+from erc_synth.loaders.contracts import Asked, Server
 from erc_synth.loaders.errors import ErcSynthError
 
 TICK = 0.25  # seconds between two looks at progress and the stop rule

@@ -13,40 +13,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import cast
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_json
+from erc_synth.training.contracts import Cell, Evaluation, Metrics, StageRecord, TestSet, Variant
 from erc_synth.training.grid.plan import TEST_SETS, Plan, Training
 
 Fingerprints = Mapping[str, Mapping[str, str]]  # data set name -> split -> hash of its rows
 SCORES = ("macro_f1", "micro_f1", "accuracy", "micro_f1_no_neutral")  # beside the score
-
-
-class Cell(TypedDict):
-    """One number of Tables 2 and 3, and where it is from.
-
-    `fingerprints` are of the rows: ``meld_natural/train``, ``meld/test``. Scores are fractions.
-    """
-
-    schema_version: Literal[1]
-    model: str
-    variant: str
-    benchmark: str
-    test_set: str
-    seed: int
-    score: float | None
-    status: Literal["done", "failed"]
-    reason: str | None
-    recipe: str | None
-    metrics: str
-    examples: int | None
-    options: list[str]
-    fingerprints: dict[str, str]
-    macro_f1: float | None
-    micro_f1: float | None
-    accuracy: float | None
-    micro_f1_no_neutral: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +53,7 @@ def open_trainings(plan: Plan, results: Path, data: Fingerprints | None = None) 
 
 def _is_done(training: Training, test_set: str, plan: Plan, results: Path, data: Fingerprints | None) -> bool:
     path = results / training.cell(test_set)
-    cell = read(path)
+    cell = cast("Cell | None", read(path))
     if cell is None or cell.get("status") != "done":
         return False
     way_out = "Use another --results and --outputs, or --overwrite to train it again."
@@ -110,7 +85,7 @@ def _short(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> dict[str, object] | None:
     """The object of a JSON file; ``None`` for anything else (a cell that is not there, or half a file)."""
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -121,7 +96,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def write(training: Training, options: list[str], folders: Folders, reason: str | None) -> str | None:
     """Write all cells of a training that ended, failed for `reason` or not; returns why it failed."""
-    metrics = read(folders.run(training) / "metrics.json") if reason is None else None
+    metrics = cast("Metrics | None", read(folders.run(training) / "metrics.json")) if reason is None else None
     if reason is None and metrics is None:
         reason = "the training wrote no metrics.json"
     for test_set in TEST_SETS:
@@ -135,40 +110,40 @@ def write(training: Training, options: list[str], folders: Folders, reason: str 
     return reason
 
 
-def _cell(training: Training, test_set: str, metrics: dict[str, Any] | None, reason: str | None) -> Cell:
+def _cell(training: Training, test_set: str, metrics: Metrics | None, reason: str | None) -> Cell:
     wanted = training.test_name(test_set)
-    found = next((e for e in (metrics or {}).get("evaluations", []) if _name(e) == wanted), None)
+    found = next((e for e in (metrics["evaluations"] if metrics else ()) if _name(e) == wanted), None)
     if metrics is not None and found is None:
         reason = f"metrics.json has no score of {wanted}"
-    other = found or {}
+    more = cast("Mapping[str, float | None]", found or {})  # a run of an earlier version has fewer
     return {
         "schema_version": 1,
         "model": training.model,
-        "variant": training.variant,
+        "variant": cast(Variant, training.variant),
         "benchmark": training.benchmark,
-        "test_set": test_set,
+        "test_set": cast(TestSet, test_set),
         "seed": training.seed,
         "score": found["weighted_f1"] if found else None,
         "status": "done" if found else "failed",
         "reason": reason,
-        "recipe": (metrics or {}).get("run", {}).get("recipe"),
+        "recipe": metrics["run"].get("recipe") if metrics else None,
         "metrics": "",
         "examples": found["examples"] if found else None,
         "options": [],
-        "fingerprints": _fingerprints(metrics or {}, found),
-        "macro_f1": other.get("macro_f1"),
-        "micro_f1": other.get("micro_f1"),
-        "accuracy": other.get("accuracy"),
-        "micro_f1_no_neutral": other.get("micro_f1_no_neutral"),
+        "fingerprints": _fingerprints(metrics, found),
+        "macro_f1": more.get("macro_f1"),
+        "micro_f1": more.get("micro_f1"),
+        "accuracy": more.get("accuracy"),
+        "micro_f1_no_neutral": more.get("micro_f1_no_neutral"),
     }
 
 
-def _fingerprints(metrics: dict[str, Any], found: dict[str, Any] | None) -> dict[str, str]:
-    told = {f"{_short(_name(s))}/train": s.get("fingerprint", "") for s in metrics.get("stages", ())}
+def _fingerprints(metrics: Metrics | None, found: Evaluation | None) -> dict[str, str]:
+    told = {f"{_short(_name(s))}/train": s.get("fingerprint", "") for s in (metrics["stages"] if metrics else ())}
     return told | ({f"{_short(_name(found))}/test": found.get("fingerprint", "")} if found else {})
 
 
-def _name(entry: Mapping[str, Any]) -> str:
+def _name(entry: StageRecord | Evaluation) -> str:
     config = entry.get("config")
     return f"{entry['dataset']}:{config}" if config else str(entry["dataset"])
 
@@ -180,7 +155,7 @@ def expected_seconds(plan: Plan, outputs: Path) -> dict[Training, float]:
     """
     seen: dict[tuple[str, str | None], list[float]] = {}
     for path in outputs.glob("*/metrics.json"):
-        metrics = read(path)
+        metrics = cast("Metrics | None", read(path))
         if metrics:
             run, seconds = metrics["run"], float(metrics["cost"]["seconds"])
             seen.setdefault((run["model"], run.get("recipe")), []).append(seconds)

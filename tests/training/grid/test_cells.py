@@ -2,13 +2,13 @@
 
 import json
 
-import jsonschema
 import pytest
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.stats.analysis import analyse
 from erc_synth.stats.cells import grid_table
 from erc_synth.training.grid import cells
+from fakes.contracts import check, schema
 
 
 def read_all(grid):
@@ -23,14 +23,13 @@ def test_cells_feed_the_statistics(grid):
     assert all(len(seeds) == 2 for seeds in result["seeds"].values())
 
 
-def test_cells_fit_their_contract(grid, repo):
+def test_cells_fit_their_contract(grid):
     grid.run(grid.plan(benchmarks=("meld", "iemocap"), seeds=(0,)))
-    schema = json.loads((repo / "docs" / "contracts" / "cell.schema.json").read_text())
     found = read_all(grid).values()
     assert {cell["status"] for cell in found} == {"done", "failed"}
     for cell in found:
-        jsonschema.validate(cell, schema)
-        assert set(cell) == set(cells.Cell.__annotations__) == set(schema["required"])
+        check("cell", cell)
+        assert set(cell) == set(schema("cell")["required"])
 
 
 def test_every_number_names_its_run_and_its_data(grid):
