@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
+from fakes import manifests
 from fakes.dialogues import invented_line
 
 LABELS = {
@@ -78,6 +79,8 @@ def _write_training(root: Path, project: Project, model: str, benchmark: str, va
             "seed": seed, "score": evaluation["weighted_f1"], "status": "done", "reason": None, "recipe": "scratch",
             "metrics": f"../outputs/{run.name}/metrics.json", "examples": evaluation["examples"],
             "options": ["--seed", str(seed)],
+            "fingerprints": {f"{benchmark}/train": f"f-{benchmark}", f"{name}/test": evaluation["fingerprint"]},
+            **{key: evaluation[key] for key in ("macro_f1", "micro_f1", "accuracy", "micro_f1_no_neutral")},
         }  # fmt: skip
         for key in ("model", "benchmark"):
             if cell[key] in project.names:
@@ -85,19 +88,22 @@ def _write_training(root: Path, project: Project, model: str, benchmark: str, va
         (root / "results").mkdir(exist_ok=True)
         (root / "results" / f"{run.name}-on-{name}.json").write_text(json.dumps(cell))
     epochs = [
-        {"epoch": e, "train_loss": 1.0 / e, "dev_weighted_f1": 0.6 - 0.5 / (e + 1), "seconds": 1.0}
+        {"epoch": e, "train_loss": 1.0 / e, "dev_weighted_f1": 0.6 - 0.5 / (e + 1), "seconds": 1.0, "dev_accuracy": 0.5}
         for e in (1, 2, 3, 4)
     ]
     stage = {"name": "train", "dataset": benchmark, "config": None, "fingerprint": f"f-{benchmark}", "epochs": epochs,
+             "dev_fingerprint": f"d-{benchmark}", "dialogues": 40, "utterances": 320, "dropped_leaks": None,
              "best_epoch": 4}  # fmt: skip
     info = {
         "name": run.name, "model": model, "backbone": "roberta-base", "recipe": "scratch", "seed": seed,
         "command": ["erc-synth", "train", "--model", model, "--train", benchmark, "--seed", str(seed)],
         "config": {"data": {"max_train_dialogues": None, "max_eval_dialogues": project.cut}},
+        "fingerprint": "f", "data": {f"{benchmark}/train": f"f-{benchmark}"}, "backbone_fingerprint": "b",
     }  # fmt: skip
     metrics = {
         "schema_version": 1, "run": info, "stages": [stage], "evaluations": evaluations,
-        "cost": {"seconds": 125.0, "tokens": 150_000, "peak_memory_bytes": 10**9},
+        "cost": {"seconds": 125.0, "tokens": 150_000, "peak_memory_bytes": 10**9, "parameters": 10**6,
+                 "processes": 1},
         "versions": {"python": "3.11.9", "torch": "2.9.0", "transformers": "4.57.0"},
     }  # fmt: skip
     (run / "metrics.json").write_text(json.dumps(metrics))
@@ -128,6 +134,8 @@ def _evaluate(run: Path, project: Project, training: tuple[str, str, str, int], 
         "weighted_f1": float(f1_score(gold, guesses, average="weighted", zero_division=0)),
         "macro_f1": float(f1_score(gold, guesses, average="macro", zero_division=0)),
         "micro_f1": float(f1_score(gold, guesses, average="micro", zero_division=0)),
+        "accuracy": accuracy_score(gold, guesses),
+        "micro_f1_no_neutral": None,
         "per_class": {
             label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
             for label, p, r, f, s in zip(order, *each, strict=True)
@@ -142,17 +150,14 @@ def _write_set(root: Path, config: str, project: Project) -> None:
     name = {v: k for k, v in CONFIGS.items()}[kind]
     lines = test_set(benchmark, name, project)
     counts = {label: sum(line[4] == label for line in lines) for label in LABELS[benchmark]}
-    size = {"dialogues": project.dialogues, "utterances": len(lines)}
-    curation = {
-        "schema_version": 1, "config": config, "recipe": config, "generator": "lmsys/vicuna-13b-v1.5", "seed": 0,
-        "dropped": {"duplicate": 2}, "kept": size, "splits": {"train": size, "validation": size, "test": size},
-        "label_counts": {"test": {label: n for label, n in counts.items() if n}}, "leaks": {}, "options": {},
-    }  # fmt: skip
-    manifest = {
-        "recipe": {"name": config, "label_set": benchmark, "labels": dict.fromkeys(LABELS[benchmark], 1)},
-        "model": {"id": "lmsys/vicuna-13b-v1.5", "revision": "abc123"},
-        "counts": {"jobs": project.dialogues + 6, "accepted": project.dialogues + 2, "rejected": {"no_turns": 4}},
-    }
+    size = (project.dialogues, len(lines))
+    curation = manifests.curation(
+        config, dict.fromkeys(("train", "validation", "test"), size), dropped={"duplicate": 2},
+        label_counts={"test": {label: n for label, n in counts.items() if n}},
+    )  # fmt: skip
+    manifest = manifests.manifest(
+        config, project.dialogues + 2, rejected=4, label_set=benchmark, labels=dict.fromkeys(LABELS[benchmark], 1)
+    )
     (root / "runs" / config).mkdir(parents=True, exist_ok=True)
     (root / "runs" / config / "manifest.json").write_text(json.dumps(manifest))
     curated = root / "curated"
@@ -161,5 +166,6 @@ def _write_set(root: Path, config: str, project: Project) -> None:
     dialogues: dict[str, list[dict[str, str]]] = {}
     for dialogue, _, speaker, text, emotion in lines:
         dialogues.setdefault(dialogue, []).append({"speaker": speaker, "text": text, "emotion": emotion})
-    records = [{"dialogue_id": d, "utterances": turns, "split": "test"} for d, turns in dialogues.items()]
+    facts = {"seed": 0, "target_emotion": None, "recipe": config, "generator": manifests.MODEL, "split": "test"}
+    records = [{"dialogue_id": d, "utterances": turns, **facts} for d, turns in dialogues.items()]
     (curated / f"{config}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
