@@ -26,7 +26,9 @@ def curate(
     keep: Annotated[list[str] | None, typer.Option(help="A reason that shall not drop (repeatable).")] = None,
     restore: Annotated[list[str] | None, typer.Option(help="A dialogue that no reason drops (repeatable).")] = None,
     drop_leaks: Annotated[str, typer.Option(help="test: hits of test splits; any: of all splits.")] = "test",
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with meld/, emorynlp/, iemocap/.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the benchmarks, one folder each (meld/ ...).")
+    ] = None,
     max_words: Annotated[int | None, typer.Option(min=1, help="Most words of a turn; else the recipe's, 100.")] = None,
     min_turns: Annotated[int | None, typer.Option(min=1, help="Fewest turns; else the recipe's, 2.")] = None,
     max_turns: Annotated[int | None, typer.Option(min=1, help="Most turns; else the recipe's, 40.")] = None,

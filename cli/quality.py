@@ -39,7 +39,7 @@ DATASET = typer.Argument(
     help="meld, org/repo:config, ./folder:config as in every verb; or a curated config, or its .jsonl file."
 )
 CURATED = typer.Option(help="Folder with curated files.")
-DATA_DIR = typer.Option(help="Folder with meld/, emorynlp/, iemocap/.")
+DATA_DIR = typer.Option(help="Folder of the benchmarks, one folder each (meld/ ...).")
 JSON = typer.Option("--json", help="Print one JSON object and nothing else.")
 
 

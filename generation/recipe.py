@@ -24,8 +24,12 @@ from erc_synth.generation.lines import LineFormat
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import LabelSet, label_set, label_set_names
 
+_SHIPPED = {path.name for path in files("erc_synth.generation").joinpath("recipes").iterdir()}
 RECIPE_NAMES = tuple(
-    f"{benchmark}_{kind}" for benchmark in ("meld", "emorynlp", "iemocap") for kind in ("natural", "balanced")
+    name
+    for labels in label_set_names()
+    for name in (f"{labels}_natural", f"{labels}_balanced")
+    if f"{name}.toml" in _SHIPPED
 )
 PLACEHOLDERS = {
     "task": {"cast", "ending"},

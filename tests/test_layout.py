@@ -1,9 +1,13 @@
 """The packaging cannot forget a folder, and no module hides a library."""
 
+import ast
+import graphlib
 import importlib.metadata
 import re
 import sys
 import tomllib
+
+import pytest
 
 PACKAGES_TOP = ("cli", "dataset_cards", "generation", "loaders", "stats", "training")
 
@@ -50,3 +54,93 @@ def test_init_files_are_empty(repo):
 
 def test_version_is_the_installed_one(repo):
     assert importlib.metadata.version("erc-synth") == _project(repo)["project"]["version"]
+
+
+# --- rules of the code -------------------------------------------------------------------------------
+
+LONGEST = 50  # lines of a function, its docstring not counted
+MOST_PARAMETERS = 6  # of a function; what travels together is a frozen dataclass
+
+
+@pytest.fixture(scope="module")
+def modules(repo):
+    """Module name -> syntax tree of every module of the package."""
+    return {
+        "erc_synth." + ".".join(path.relative_to(repo).with_suffix("").parts): ast.parse(path.read_text("utf-8"))
+        for top in PACKAGES_TOP
+        for path in sorted((repo / top).rglob("*.py"))
+        if path.name != "__init__.py"
+    }
+
+
+def _imports(tree):
+    """(module, name) of every `from erc_synth... import name`, those inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("erc_synth"):
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def _functions(modules):
+    for module, tree in modules.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield module, node
+
+
+def _length(module, function):
+    """Lines without the docstring; of a verb also without its options."""
+    docstring = function.body[0] if ast.get_docstring(function) else None
+    begin = function.body[0].lineno if _is_verb(module, function) else function.lineno
+    return function.end_lineno - begin + 1 - (docstring.end_lineno - docstring.lineno + 1 if docstring else 0)
+
+
+def _is_verb(module, function):
+    """A command of Typer: its parameters are the options of the command line."""
+    return module.startswith("erc_synth.cli.") and any(
+        isinstance(argument.annotation, ast.Subscript) and "typer." in ast.unparse(argument.annotation)
+        for argument in function.args.args
+    )
+
+
+def test_no_import_circle_imports_inside_functions_counted(modules):
+    graph = {
+        module: {full if (full := f"{source}.{name}") in modules else source for source, name in _imports(tree)}
+        for module, tree in modules.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the circle
+
+
+def test_no_private_name_crosses_a_module(modules):
+    crossing = [(module, name) for module, tree in modules.items() for _, name in _imports(tree) if name[0] == "_"]
+    assert not crossing
+
+
+def test_functions_are_short(modules):
+    long = [(module, f.name, _length(module, f)) for module, f in _functions(modules) if _length(module, f) > LONGEST]
+    assert not long
+
+
+def test_functions_take_few_parameters(modules):
+    def parameters(function):
+        own = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
+        return [argument.arg for argument in own if argument.arg not in ("self", "cls")]
+
+    many = [
+        (module, f.name, len(parameters(f)))
+        for module, f in _functions(modules)
+        if len(parameters(f)) > MOST_PARAMETERS and not _is_verb(module, f)
+    ]
+    assert not many
+
+
+def test_only_the_registry_spells_out_the_benchmarks(repo):
+    """The triple in one place: a list of the three names in code would be a second registry."""
+    triple = re.compile(r"meld\W+emorynlp\W+iemocap", re.IGNORECASE)
+    spelled = [
+        path.relative_to(repo)
+        for top in PACKAGES_TOP
+        for path in (repo / top).rglob("*.py")
+        for literal in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(literal, ast.Tuple | ast.List | ast.Set | ast.Constant) and triple.search(ast.unparse(literal))
+    ]
+    assert not spelled
