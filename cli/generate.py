@@ -87,8 +87,8 @@ def generate(
         raise ErcSynthError(f"--resume {resume} is unknown.", hint=f"Use {', '.join(RESUME)}.")
     chosen = engine_of(engine)
     names = [name for given in recipes for name in (RECIPE_NAMES if given == "all" else (given,))]
-    loaded = [load_recipe(name) for name in dict.fromkeys(names)]
     served = load_profile(profile or chosen.profile)
+    loaded = [load_recipe(name, served.recipes) for name in dict.fromkeys(names)]
     base = Options(
         profile=served,
         sampling={},

@@ -50,7 +50,9 @@ class LineFormat:
 
     def label(self, label: str) -> str:
         """A label as a line states it: its number, with the word beside it when the recipe wants that."""
-        number = dict(self.numbers)[label]
+        number = dict(self.numbers).get(label)
+        if number is None:  # the form of a line, not a line
+            return label
         return f"{number} ({label})" if self.label_words else str(number)
 
     def line(self, speaker: str, text: str, label: str) -> str:

@@ -80,9 +80,14 @@ def _asked_line(form: LineFormat) -> re.Pattern[str]:
     values = {
         "speaker": r"([^\W\d_][\w'-]{0,30}(?: [^\W\d_][\w'-]{0,30})?)",
         "utterance": r"([A-Za-z0-9][^:()\[\]{}<>*_\"`|\\;/\x00-\x1f\x7f]*[A-Za-z0-9.!?])",
-        "number": r"(\d{1,3})",
+        "number": r"(\d{1,3} \([^()]{1,40}\))" if form.label_words else r"(\d{1,3})",
     }
     return re.compile(" ".join(f"{re.escape(form.marker(field))}: {values[field]}" for field in form.fields))
+
+
+@cache
+def _asked_labels(form: LineFormat) -> dict[str, str]:
+    return {form.label(label): label for label, _ in form.numbers}
 
 
 def _as_asked(text: str, form: LineFormat) -> list[Turn] | None:
@@ -90,7 +95,7 @@ def _as_asked(text: str, form: LineFormat) -> list[Turn] | None:
     if not text.isascii():
         return None
     match = _asked_line(form).fullmatch
-    digits, words, judge = labels_of(form).digits, labels_of(form).names, speakers_of(form)
+    digits, words, judge = _asked_labels(form), labels_of(form).names, speakers_of(form)
     last = form.fields[-1] == "number"
     turns, names = [], set()
     for line in text.strip().split("\n"):

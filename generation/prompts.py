@@ -1,27 +1,26 @@
-"""Prompts, seeds, templates and grammars of jobs.
+"""Prompts, seeds and templates of jobs.
 
 Input: recipe, job index. Output: chat messages, raw prompts, seeds, a `Constraint`.
 A job is (recipe, index); its seed is a stable hash of (run seed, recipe fingerprint, index, attempt).
-Not covered: sending (`transport`), reading the answer (`parsing`).
+Not covered: what is drawn (`drawing`), grammars (`grammar`), sending (`serving`), reading the answer (`parsing`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from erc_synth.generation.lines import LineFormat
+from erc_synth.generation.drawing import Drawn, drawn
+from erc_synth.generation.grammar import Constraint, constraint
 from erc_synth.generation.recipe import Recipe
 from erc_synth.loaders.errors import ErcSynthError
 
 Message = dict[str, str]
-UTTERANCE_CHARACTERS = (8, 140)  # of a constrained utterance
 VICUNA_SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the user's questions."
@@ -40,27 +39,20 @@ def wanted_emotion(recipe: Recipe, index: int) -> str | None:
     return labels[index % len(labels)][0] if recipe.balanced else None
 
 
-def sentences(recipe: Recipe, emotion: str | None) -> tuple[str, str, str]:
-    """The three sentences of the prompt (paper section 3.2): task, labelling, structure."""
+def sentences(recipe: Recipe, emotion: str | None, names: tuple[str, ...] = ()) -> tuple[str, str, str]:
+    """The three sentences of the prompt (paper section 3.2): task, labelling, structure; of some of the cast."""
     words, form = recipe.prompt, recipe.format
     ending = words["natural_ending"]
     if emotion is not None:
         ending = words["balanced_ending"].format(emotion=emotion)
     numbered = ", ".join(f"{number} for {label}" for label, number in form.numbers)
     return (
-        words["task"].format(cast=", ".join(form.names), ending=ending),
+        words["task"].format(cast=", ".join(names or form.names), ending=ending),
         words["labelling"].format(labels=numbered),
-        words["structure"].format(speaker=form.speaker, utterance=form.utterance, number=form.number),
+        words["structure"].format(
+            speaker=form.speaker, utterance=form.utterance, number=form.number, line=form.line("...", "...", "...")
+        ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """A fixed number of lines in the recipe's format, as GBNF (llama.cpp) and as a regex (TGI, vLLM)."""
-
-    turns: int
-    gbnf: str
-    regex: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +84,35 @@ def build(
     draw = random.Random(seed)
     low, high = turns or (recipe.format.min_turns, recipe.format.max_turns)
     count = draw.randint(low, high)
+    job = drawn(recipe.drawing, recipe.format, seed=seed, turns=count, emotion=emotion)
+    form = replace(recipe.format, names=job.names or recipe.format.names)
+    fixed = constrain or bool(job.labels)
     messages: list[Message] = []
     for lines in _examples(recipe, few_shot, draw):
         # Same words first (the server's prefix cache), what varies last.
-        present = sorted({label for _, _, label in lines})
-        asked = draw.choice(present) if recipe.balanced else None
-        messages.append({"role": "user", "content": _ask(recipe, asked, len(lines) if constrain else None)})
+        labels = tuple(label for _, _, label in lines)
+        asked = draw.choice(sorted(set(labels))) if recipe.balanced else None
+        names = tuple(dict.fromkeys(name for name, _, _ in lines))
+        own = Drawn(names if job.names else (), "", labels if job.labels else ())
+        messages.append({"role": "user", "content": _ask(recipe, asked, len(lines) if fixed else None, own)})
         answer = "\n".join(recipe.format.line(*line) for line in lines)
         messages.append({"role": "assistant", "content": answer})
-    messages.append({"role": "user", "content": _ask(recipe, emotion, count if constrain else None)})
-    return Prompt(tuple(messages), seed, emotion, _constraint(recipe.format, count, draw) if constrain else None)
+    messages.append({"role": "user", "content": _ask(recipe, emotion, count if fixed else None, job)})
+    held = constraint(form, count, draw, job.labels) if constrain else None
+    return Prompt(tuple(messages), seed, emotion, held)
 
 
-def _ask(recipe: Recipe, emotion: str | None, lines: int | None) -> str:
-    text = " ".join(sentences(recipe, emotion))
-    return text if lines is None else f"{text} Write exactly {lines} lines."
+def _ask(recipe: Recipe, emotion: str | None, lines: int | None, job: Drawn) -> str:
+    """The prompt: the paper's three sentences, then what was drawn for this attempt."""
+    parts = list(sentences(recipe, emotion, job.names))
+    if job.topic:
+        parts.append(recipe.prompt["topic"].format(topic=job.topic))
+    if lines is not None:
+        parts.append(f"Write exactly {lines} lines.")
+    if job.labels:
+        plan = ", ".join(recipe.format.label(label) for label in job.labels)
+        parts.append(recipe.prompt["plan"].format(plan=plan))
+    return " ".join(parts)
 
 
 @cache
@@ -135,40 +141,6 @@ def _examples(recipe: Recipe, count: int, draw: random.Random) -> list[list[tupl
 def example_texts() -> frozenset[str]:
     """All utterances of the few-shot examples, to find copies of them."""
     return frozenset(line[1] for dialogue in _example_file()["dialogue"] for line in dialogue["lines"])
-
-
-def _constraint(form: LineFormat, turns: int, draw: random.Random) -> Constraint:
-    """A grammar for `turns` lines; the second speaker differs from the first, who is drawn."""
-    low, high = UTTERANCE_CHARACTERS
-    numbers = [str(number) for _, number in form.numbers]
-    first = draw.choice(form.names)
-    others = [name for name in form.names if name != first]
-
-    def quoted(text: str) -> str:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-    def any_of(words: list[str] | tuple[str, ...]) -> str:
-        return " | ".join(map(quoted, words))
-
-    gbnf = (
-        f"root ::= speaker {quoted(first)} rest speaker ({any_of(others)}) rest {'line ' * (turns - 2)}\n"
-        f"line ::= speaker ({any_of(form.names)}) rest\n"
-        f"speaker ::= {quoted(form.speaker + ': ')}\n"
-        f"rest ::= {quoted(f' {form.utterance}: ')} letter sign{{{low - 1},{high - 1}}} "
-        f'{quoted(f" {form.number}: ")} ({any_of(numbers)}) "\\n"\n'
-        "letter ::= [A-Za-z]\n"
-        "sign ::= [A-Za-z0-9 ,.'!?-]\n"
-    )
-
-    def line(names: list[str] | tuple[str, ...]) -> str:
-        text = (
-            f"{re.escape(form.speaker)}: ({'|'.join(map(re.escape, names))}) {re.escape(form.utterance)}: "
-            f"[A-Za-z][A-Za-z0-9 ,.'!?-]{{{low - 1},{high - 1}}} {re.escape(form.number)}: ({'|'.join(numbers)})\\n"
-        )
-        return text.replace("\\ ", " ")
-
-    more = f"({line(form.names)}){{{turns - 2}}}" if turns > 2 else ""
-    return Constraint(turns, gbnf, line([first]) + line(others) + more)
 
 
 def apply_template(template: str, messages: tuple[Message, ...]) -> str:

@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from erc_synth.generation.curation.reasons import Limits
-from erc_synth.generation.lines import LineFormat
+from erc_synth.generation.drawing import START, Drawing, Plan, Table, benchmark_table
+from erc_synth.generation.lines import LineFormat, Order
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import LabelSet, label_set, label_set_names
 
@@ -31,12 +32,15 @@ RECIPE_NAMES = tuple(
     for name in (f"{labels}_natural", f"{labels}_balanced")
     if f"{name}.toml" in _SHIPPED
 )
+SMALL_RECIPES = tuple(f"small/{name}" for name in RECIPE_NAMES)  # the same sets, asked of small models
 PLACEHOLDERS = {
     "task": {"cast", "ending"},
     "natural_ending": set(),
     "balanced_ending": {"emotion"},
     "labelling": {"labels"},
-    "structure": {"speaker", "utterance", "number"},
+    "structure": {"speaker", "utterance", "number", "line"},
+    "topic": {"topic"},
+    "plan": {"plan"},
 }
 
 
@@ -50,6 +54,8 @@ class _Prompt(_Strict):
     balanced_ending: str = ""
     labelling: str
     structure: str
+    topic: str = ""
+    plan: str = ""
 
 
 class _Markers(_Strict):
@@ -66,6 +72,11 @@ class _Speakers(_Strict):
 class _Turns(_Strict):
     min: int = Field(6, ge=2)
     max: int = Field(12, ge=2)
+
+
+class _Drawn(_Strict):
+    topics: list[Annotated[str, Field(min_length=1)]] = []
+    cast: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] | None = None
 
 
 class _Sampling(_Strict):
@@ -90,11 +101,16 @@ class _RecipeFile(_Strict):
     language: str = "en"
     dialogues: int = Field(ge=1)
     balance: Literal["round-robin", "adaptive"] = "round-robin"
+    order: Order = "label-last"
+    label_words: bool = False
+    plan: Plan = "free"
     prompt: _Prompt
     markers: _Markers = _Markers()
     numbers: dict[str, int]
     speakers: _Speakers
     turns: _Turns = _Turns()
+    drawn: _Drawn = _Drawn()
+    transitions: dict[str, dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]] = {}
     sampling: _Sampling = _Sampling()
     splits: _Splits = _Splits()
     curation: Limits = Limits()
@@ -117,6 +133,7 @@ class Recipe:
     splits: dict[str, float]
     curation: Limits
     source: str = field(repr=False)
+    drawing: Drawing = field(default_factory=Drawing)
 
     @property
     def labels(self) -> LabelSet:
@@ -136,18 +153,26 @@ class Recipe:
         shape = asdict(self)
         for key in ("dialogues", "splits", "curation", "source"):
             del shape[key]
+        if self.drawing == Drawing():  # an option that is off leaves a recipe what it was without it
+            del shape["drawing"]
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def load_recipe(name: str) -> Recipe:
+def load_recipe(name: str, style: str = "paper") -> Recipe:
     """Recipe of a name or a path to a TOML file.
+
+    Args:
+        name: ``meld_balanced``; ``paper/meld_balanced`` and ``small/meld_balanced`` say which style is meant.
+        style: That of a bare name: ``paper``, or ``small`` for models too small for the paper's wording.
 
     Raises:
         ErcSynthError: Unknown name, unreadable file, wrong or missing key (with its line).
     """
-    shipped = files("erc_synth.generation").joinpath("recipes", f"{name}.toml")
-    if name in RECIPE_NAMES:
-        return recipe_from_text(shipped.read_text("utf-8"), f"{name}.toml")
+    shipped = f"{style}/{name}" if name in RECIPE_NAMES else name
+    shipped = shipped.removeprefix("paper/")
+    if shipped in (*RECIPE_NAMES, *SMALL_RECIPES):
+        source = files("erc_synth.generation").joinpath("recipes", *f"{shipped}.toml".split("/"))
+        return recipe_from_text(source.read_text("utf-8"), f"{shipped}.toml")
     path = Path(name)
     if not path.is_file():
         raise ErcSynthError(
@@ -180,17 +205,29 @@ def recipe_from_text(text: str, where: str) -> Recipe:
         language=parsed.language,
         dialogues=parsed.dialogues,
         balance=parsed.balance,
-        prompt=parsed.prompt.model_dump(),
+        prompt=parsed.prompt.model_dump(exclude_defaults=True) | {
+            key: getattr(parsed.prompt, key) for key in ("natural_ending", "balanced_ending")
+        },
         format=LineFormat(
             markers.speaker, markers.utterance, markers.number, tuple(parsed.speakers.names), numbers,
-            parsed.turns.min, parsed.turns.max, parsed.language,
+            parsed.turns.min, parsed.turns.max, parsed.language, parsed.order, parsed.label_words,
         ),
         closed_cast=parsed.speakers.closed,
         sampling=parsed.sampling.model_dump(),
         splits=parsed.splits.model_dump(),
         curation=parsed.curation,
         source=text,
+        drawing=Drawing(tuple(parsed.drawn.topics), parsed.drawn.cast, _table(parsed)),
     )  # fmt: skip
+
+
+def _table(parsed: _RecipeFile) -> Table:
+    """The file's own transitions, or else those of its label set; empty when labels are not planned."""
+    if parsed.plan == "free":
+        return ()
+    if not parsed.transitions:
+        return benchmark_table(parsed.label_set) or ()
+    return tuple((name, tuple(parsed.transitions[name].items())) for name in (START, *parsed.numbers))
 
 
 def _refused(where: str, text: str, keys: list[str], message: str) -> ErcSynthError:
@@ -232,6 +269,7 @@ def _check(parsed: _RecipeFile, where: str, text: str) -> None:
         raise _refused(where, text, ["speakers", "names"], "a name is given twice")
     if parsed.turns.min > parsed.turns.max:
         raise _refused(where, text, ["turns", "min"], "min is above max")
+    _check_drawing(parsed, where, text)
     for key, allowed in PLACEHOLDERS.items():
         try:
             used = {name for _, name, _, _ in string.Formatter().parse(getattr(parsed.prompt, key)) if name is not None}
@@ -244,9 +282,46 @@ def _check(parsed: _RecipeFile, where: str, text: str) -> None:
         raise _refused(where, text, ["prompt", "balanced_ending"], "a balanced recipe names {emotion} there")
 
 
+def _check_drawing(parsed: _RecipeFile, where: str, text: str) -> None:
+    """Options of small models: each has what it needs, and none is given in vain."""
+    structure, cast, topics = parsed.prompt.structure, parsed.drawn.cast, parsed.drawn.topics
+    number, utterance = (structure.find(f"{{{name}}}") for name in ("number", "utterance"))
+    if parsed.order == "label-first" and "{line}" not in structure and not 0 <= number < utterance:
+        raise _refused(where, text, ["prompt", "structure"], "order = label-first names {number} before {utterance}")
+    if len(set(topics)) < len(topics):
+        raise _refused(where, text, ["drawn", "topics"], "a topic is given twice")
+    if cast and not cast[0] <= cast[1] <= len(parsed.speakers.names):
+        raise _refused(where, text, ["drawn", "cast"], f"least and most of the {len(parsed.speakers.names)} names")
+    for wanted, key in ((bool(topics), "topic"), (parsed.plan == "transitions", "plan")):
+        if wanted and f"{{{key}}}" not in getattr(parsed.prompt, key):
+            raise _refused(where, text, ["prompt", key], f"a sentence with {{{key}}} is missing")
+    if parsed.plan == "free" and parsed.transitions:
+        raise _refused(where, text, ["transitions"], 'the table is of no use without plan = "transitions"')
+    if parsed.plan == "transitions" and not parsed.transitions and benchmark_table(parsed.label_set) is None:
+        raise _refused(where, text, ["plan"], f"there is no table of {parsed.label_set}: give [transitions.start] ...")
+    _check_table(parsed, where, text)
+
+
+def _check_table(parsed: _RecipeFile, where: str, text: str) -> None:
+    """One row per label and one to begin with, each of known labels and some weight."""
+    rows = parsed.transitions
+    if rows and set(rows) != {START, *parsed.numbers}:
+        odd = sorted(set(rows) ^ {START, *parsed.numbers})
+        raise _refused(where, text, ["transitions"], f"rows differ from {START} and the labels: {odd}")
+    for name, row in rows.items():
+        if unknown := sorted(set(row) - set(parsed.numbers)):
+            raise _refused(where, text, ["transitions", name], f"unknown label {unknown[0]}")
+        if sum(row.values()) <= 0:
+            raise _refused(where, text, ["transitions", name], "no label has a weight above 0")
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A model: identity, prompt template, licence of its outputs, embedded weights if any."""
+    """A model: identity, prompt template, licence of its outputs, embedded weights if any.
+
+    Attributes:
+        recipes: Style of the recipes that it is asked with: ``paper`` or ``small``.
+    """
 
     name: str
     id: str
@@ -256,6 +331,7 @@ class Profile:
     embedded: bool = False
     few_shot: int = 0
     constrain: bool = False
+    recipes: str = "paper"
     sampling: dict[str, float] = field(default_factory=dict)
     wheel: list[str] = field(default_factory=list)
     install: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from erc_synth.generation.prompts import Constraint
+from erc_synth.generation.grammar import Constraint
 from erc_synth.generation.serving.errors import TransportError
 from erc_synth.generation.serving.session import Session
 
