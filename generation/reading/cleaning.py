@@ -13,6 +13,7 @@ import re
 import unicodedata
 from functools import cache
 
+from erc_synth.generation.language import is_spaced
 from erc_synth.generation.reading.said import emphasis_off
 from erc_synth.generation.reading.turns import Reject
 from erc_synth.generation.reading.vocabulary import vocabulary
@@ -132,8 +133,10 @@ class Borders:
         another = "|".join(map(re.escape, words.another))
         roles = "|".join(map(re.escape, words.assistants))
         self._numbered = re.compile(rf"\W{{0,4}}(?:{kinds})\W{{0,3}}(?:{numbers})\b.{{0,60}}", re.IGNORECASE)
+        # Where no blanks part words, a word may begin and end anywhere.
+        before, after = (r"\W", r"\b") if is_spaced(language) else ("", "")
         self._another = re.compile(
-            rf"\W{{0,4}}(?:[^:：]{{0,60}}\W)?(?:{another})\W{{0,2}}(?:\w+ ){{0,2}}(?:{kinds}|one)\b"
+            rf"\W{{0,4}}(?:[^:：]{{0,60}}{before})?(?:{another})\W{{0,2}}(?:\w+ ){{0,2}}(?:{kinds}|one){after}"
             r"[^:：]{0,60}[:：.!。]?\W{0,3}",
             re.IGNORECASE,
         )

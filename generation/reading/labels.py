@@ -29,6 +29,11 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
+def _word(word: str) -> str:
+    """Pattern of a whole word; one of a script without capitals may stand within others."""
+    return rf"\b{re.escape(word)}\b" if word.upper() != word else re.escape(word)
+
+
 def _is_symbol(character: str) -> bool:
     return unicodedata.category(character) in ("So", "Sk", "Cf", "Mn", "Co") and character not in "[](){}"
 
@@ -52,10 +57,8 @@ class Labels:
         longest = sorted(map(re.escape, known), key=len, reverse=True)
         # A word ends where no letter follows; scripts without blanks have none of these letters.
         self._token = re.compile(rf"\d+|(?:{'|'.join(longest)})(?![a-zà-ÿ\d])")
-        self._reason = re.compile(
-            rf"(?:\s*[-–—,:;]\s*|\s+)(?:{'|'.join(map(re.escape, words.reasons))})\b.*", re.DOTALL
-        )
-        self._hedges = re.compile(rf"\b(?:{'|'.join(map(re.escape, words.hedges))})\b")
+        self._reason = re.compile(rf"(?:\s*[-–—,:;]\s*|\s+)(?:{'|'.join(map(_word, words.reasons))}).*", re.DOTALL)
+        self._hedges = re.compile("|".join(map(_word, words.hedges)))
         self._exact = {**self.names, **self.digits, **self.number_words}
 
     def _kin(self, families: tuple[tuple[str, ...], ...]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 
+from erc_synth.generation.language import ENGLISH_MARKERS, markers_of
 from erc_synth.generation.lines import LineFormat
 from erc_synth.generation.reading.cleaning import borders
 from erc_synth.generation.reading.labels import labels_of
@@ -44,13 +45,14 @@ class Field:
 @cache
 def _marks(form: LineFormat) -> tuple[re.Pattern[str], dict[str, str]]:
     """Pattern of a marker with its colon, and what each marker's word stands for."""
-    kinds: dict[str, str] = {}
-    for kind in ("speaker", "utterance", "number"):
-        word = getattr(form, kind)
-        kinds |= {word.casefold(): kind, word.upper().casefold(): kind}
-    kinds = dict.fromkeys(vocabulary(form.language).markers, "number") | kinds
-    own = [form.speaker, form.utterance, form.number]
-    words = sorted({*kinds, *own, *map(str.upper, own)}, key=len, reverse=True)
+    kinds: dict[str, str] = dict.fromkeys(vocabulary(form.language).markers, "number")
+    # A model may translate the markers, or fall back to English ones; the recipe's own win.
+    own = (ENGLISH_MARKERS, markers_of(form.language), (form.speaker, form.utterance, form.number))
+    for markers in own:
+        for kind, word in zip(("speaker", "utterance", "number"), markers, strict=True):
+            kinds |= {word.casefold(): kind, word.upper().casefold(): kind}
+    given = {word for markers in own for word in markers}
+    words = sorted({*kinds, *given, *map(str.upper, given)}, key=len, reverse=True)
     cased = "".join(
         f"(?<![^\\W_])(?:{re.escape(word)})|" if word.upper() != word.lower() else f"{re.escape(word)}|"
         for word in words
@@ -304,8 +306,10 @@ class _Assembler:
 
     def _unfinished(self, group: list[Field], order: tuple[str, ...]) -> bool:
         """True of a last turn that was cut off; one that only lacks its label is not."""
-        if len(group) == len(order) and all(one.lines for one in group):
+        if len(group) == len(order) and group[-1].lines:
             last = group[-1]
+            if not all(one.lines for one in group):
+                raise Reject("empty_text", last.value)
             if not self.cut:
                 return False
             if last.kind != "number":

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 
+from erc_synth.generation.language import markers_of
 from erc_synth.generation.lines import LineFormat
 from erc_synth.generation.reading.cleaning import borders
 from erc_synth.generation.reading.labels import labels_of
@@ -49,9 +50,8 @@ class Raw:
 
 @cache
 def _marker_tail(form: LineFormat) -> re.Pattern[str]:
-    words = "|".join(
-        sorted({*map(re.escape, vocabulary(form.language).markers), re.escape(form.number)}, key=len, reverse=True)
-    )
+    known = {*vocabulary(form.language).markers, markers_of(form.language)[2], form.number}
+    words = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
     border = r"(?<![^\W_])" if form.number.upper() != form.number.lower() else ""
     return re.compile(
         rf"(?P<before>.*?){border}[*_(\[]{{0,3}}(?P<word>{words})[*_]{{0,3}}\s?[:：=][*_]{{0,3}}\s*(?P<label>[^:：]{{1,160}})$",

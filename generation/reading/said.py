@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from erc_synth.generation.reading.labels import Labels
+from erc_synth.generation.reading.labels import Labels, folded
 from erc_synth.generation.reading.turns import Reject
 
 _QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "»": "«", "「": "」", "『": "』", "`": "`", "‘": "’", "'": "'"}
@@ -25,6 +25,7 @@ _STAR_FRONT = re.compile(r"\*([^*]{1,100})\*\s+(?=[\"'“A-ZÀ-Þ])")
 _STAR_BACK = re.compile(r"\s\*([^*]{1,100})\*$")
 _ENDS = ".!?…。！？～~♪\"'”’」』»)]-–—؟۔।"
 _LETTER = re.compile(r"[^\W_]")  # a letter or a digit of any script
+_SENTENCES = re.compile(r"[.!?…。！？]+")
 STAGE_LINE = re.compile(r"\s*(?:[(\[{（【][^()\[\]{}（）【】]{1,300}[)\]}）】]|\*[^*]{1,300}\*|_[^_]{1,300}_)\s*\.?\s*")
 
 
@@ -105,6 +106,12 @@ def _is_direction(inner: str, labels: Labels, stated: str) -> bool:
     return not inner.rstrip().endswith((".", "!", "?", "…", "。", "！", "？", ",")) and bool(_LETTER.search(inner))
 
 
+def _names_at_end(text: str, labels: Labels) -> bool:
+    """True when a label's name alone follows the last sentence, as in "我忘了。悲伤"."""
+    sentences = _SENTENCES.split(text.rstrip(_ENDS))
+    return len(sentences) > 1 and folded(sentences[-1]).strip() in labels.names
+
+
 def _refuse_doubt(text: str, labels: Labels) -> None:
     for piece in re.findall(r"[(\[{（【<]([^()\[\]{}（）【】<>]{1,40})[)\]}）】>]", text):
         if not piece.strip().isdigit() and labels.find(piece) is not None:
@@ -115,6 +122,8 @@ def _refuse_doubt(text: str, labels: Labels) -> None:
         raise Reject("markup", text)
     if text[:1] in "([{（【" and not _FRONT.match(text):
         raise Reject("markup", text)
+    if not text.isascii() and _names_at_end(text, labels):
+        raise Reject("label_in_text", text)
     last = text.rsplit(None, 1)
     word = last[-1].strip(".!?,;*_").casefold() if last else ""
     if (

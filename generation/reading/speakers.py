@@ -18,7 +18,7 @@ from erc_synth.generation.reading.vocabulary import vocabulary
 MAX_SPEAKER = 40  # characters; longer is no name but a sentence with a colon
 MAX_WORDS = 5
 Kind = Literal["cast", "name", "heading", "narrator", "assistant", "label", "sentence"]
-LIST = re.compile(r"(?:(\d{1,3})[.)]|[-•>]{1,3}|\*(?=\s))\s+")
+LIST = re.compile(r"(\d{1,3})(?:[.)、．）]\s*(?=[^\W\d_*\"“‘「])|[.)、．）]\s+)|(?:[-•>]{1,3}|\*(?=\s))\s+")
 _BRACKETS = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]{1,60})[)\]}）】]")
 _EDGE = " .,;:-–—*_`\"'“”‘’「」#>|，、"
 _POSITION = re.compile(r"[\s#]*\d{1,3}$")
@@ -35,6 +35,7 @@ class Speakers:
         self._narrators = frozenset(map(folded, words.narrators))
         self._assistants = frozenset(map(folded, words.assistants))
         self._sentence = frozenset(map(folded, words.sentence))
+        self._speech = tuple(map(folded, words.speech))
         self._labels = labels_of(form).names
         names = "|".join(sorted(map(re.escape, form.names), key=len, reverse=True))
         self.calls = re.compile(rf"(?<!\w)(?:{names})\s?[:：]", re.IGNORECASE)
@@ -65,15 +66,29 @@ class Speakers:
             return "label"
         if len(name) > MAX_SPEAKER or len(words) > MAX_WORDS or re.search(r"[!?;:…,\"/\\=|<>，。！？；]", name):
             return "sentence"
-        first = next((character for character in name if character.isalpha()), "")
-        if not first or (first.islower() and len(name) > 1) or self._sentence.intersection(words):
+        first = name[:1]
+        if not first.isalpha() or (first.islower() and len(name) > 1) or self._sentence.intersection(words):
             return "sentence"
-        return "name"
+        return "sentence" if self._says(name) else "name"
+
+    def _says(self, name: str) -> bool:
+        """True of a person and more: "Hélène dit", "小明笑着说", "他说"; not of "Ross Geller", "Rosso"."""
+        key = folded(name)
+        if self._speech and key.endswith(self._speech):
+            return True
+        return any(key.startswith(person) and _goes_on(name[len(person) :]) for person in self.cast)
 
     def one_spelling(self, names: Iterable[str]) -> dict[str, str]:
         """Name as written -> name of the person: the cast's spelling, or the first that was written."""
         first: dict[str, str] = {}
         return {name: self.cast.get(folded(name)) or first.setdefault(folded(name), name) for name in names}
+
+
+def _goes_on(rest: str) -> bool:
+    """True when words follow a name: small ones behind a blank, or any in a script without capitals."""
+    first = rest.lstrip()[:1]
+    capital = first.isupper() or not first.isalpha()
+    return not capital and (rest[:1].isspace() or not first.islower())
 
 
 @cache

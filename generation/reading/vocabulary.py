@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from erc_synth.generation.language import base
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -24,6 +26,7 @@ class Vocabulary:
     speaker_keys: tuple[str, ...]
     text_keys: tuple[str, ...]
     position_keys: tuple[str, ...]
+    speech: tuple[str, ...]
     narrators: tuple[str, ...]
     assistants: tuple[str, ...]
     headings: tuple[str, ...]
@@ -36,7 +39,7 @@ class Vocabulary:
 def vocabulary(language: str) -> Vocabulary:
     """Words of a language and of English."""
     content = tomllib.loads(files("erc_synth.generation").joinpath("data", "words.toml").read_text("utf-8"))
-    tables = [content[code] for code in dict.fromkeys((language, "en")) if code in content]
+    tables = [content[code] for code in dict.fromkeys((base(language), "en")) if code in content]
     lists = {
         name: tuple(word for table in tables for word in table.get(name, ()))
         for name in Vocabulary.__slots__
