@@ -163,6 +163,6 @@ def _card() -> Line:
         card = torch.cuda.get_device_properties(0)
         bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
         return Line("ok", "GPU", f"{torch.cuda.device_count()} x {card.name}, {card.total_memory / GB:.0f} GB, {bf16}")
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.13 and newer
+    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.13 and newer
     bf16 = "fast bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "no fast bf16 known"
     return Line("none", "GPU", f"none: trainings run on the CPU ({bf16})")

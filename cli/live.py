@@ -9,7 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from erc_synth.generation.runs.run import Run
+    from erc_synth.generation.runs.tally import Tally
+    from erc_synth.generation.serving.limiter import Limiter
 
 PLAIN_EVERY = 10.0  # seconds between two lines where there is no terminal
 
@@ -39,7 +44,7 @@ class LiveLine:
         if self._live:
             self._live.stop()
 
-    def show(self, tally: Any, limiter: Any) -> None:
+    def show(self, tally: Tally, limiter: Limiter) -> None:
         """Called a few times per second."""
         from rich.text import Text
 
@@ -57,7 +62,7 @@ class LiveLine:
             print(sentence, file=sys.stderr, flush=True)
 
 
-def summary(runs: list[Any]) -> None:
+def summary(runs: list[Run]) -> None:
     """Table of runs, with the shares of their labels."""
     if not runs:
         return

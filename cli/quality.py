@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from erc_synth.generation.quality.answers import ReaderScores
     from erc_synth.generation.quality.labels import Annotator
     from erc_synth.generation.quality.measure import Subject
 
@@ -162,7 +163,7 @@ def score_sheet(
         typer.echo(f"between readers: kappa {scores['kappa_between_readers']:.2f}")
 
 
-def _say_reader(reader: dict[str, Any]) -> None:
+def _say_reader(reader: ReaderScores) -> None:
     kappa = reader["kappa"]
     unsure = f", unsure of {reader['unsure']}" if reader["unsure"] else ""
     typer.echo(

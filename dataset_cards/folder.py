@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
@@ -36,9 +36,7 @@ class Marker(TypedDict):
 def read_marker(folder: Path) -> Marker | None:
     """What the build wrote there; ``None`` for a folder that it did not write."""
     content = read_json(folder / MARKER, optional=True, hint="Build the folder again.")
-    if not isinstance(content.get("files"), dict):
-        return None
-    return Marker(repo_id=str(content.get("repo_id")), version=str(content.get("version")), files=content["files"])
+    return cast(Marker, content) if isinstance(content.get("files"), dict) else None
 
 
 def files_below(folder: Path) -> list[str]:

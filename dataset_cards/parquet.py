@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from erc_synth.loaders.curated import curated_dialogues
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import SPLITS, Dialogue, LabelSet, features, utterance_rows
+from erc_synth.loaders.schema import SPLITS, Dialogue, LabelSet, Row, features, utterance_rows
 
 ROW_GROUP = 20_000
 SHARD_ROWS = 5_000_000  # about 400 MB of utterances; below the Hub's advice of 500 MB a file
@@ -77,7 +77,7 @@ class _SplitWriter:
     def __init__(self, folder: Path, split: str, labels: LabelSet, shard_rows: int) -> None:
         self._folder, self._split, self._labels, self._shard_rows = folder, split, labels, shard_rows
         self._schema = features(labels, provenance=True).arrow_schema
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Row] = []
         self._shards: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
         self._total = self._bytes = self._in_shard = 0
@@ -100,7 +100,7 @@ class _SplitWriter:
             names.append(f"{self._folder.name}/{final.name}")
         return SplitData(tuple(names), self._total, self._bytes)
 
-    def _write(self, group: list[dict[str, Any]]) -> None:
+    def _write(self, group: list[Row]) -> None:
         if self._writer is None or self._in_shard >= self._shard_rows:
             if self._writer:
                 self._writer.close()

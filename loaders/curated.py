@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import json_lines
@@ -44,23 +43,24 @@ def read_curated(path: Path, labels: LabelSet | None = None) -> dict[str, list[D
     return splits
 
 
-def _checked(record: Mapping[str, Any], labels: LabelSet | None) -> tuple[str, Dialogue]:
-    if record.get("split") not in SPLITS:
-        raise ValueError(f"the split is {record.get('split')!r}, expected one of {', '.join(SPLITS)}")
+def _checked(record: Mapping[str, object], labels: LabelSet | None) -> tuple[str, Dialogue]:
+    split = record.get("split")
+    if split not in SPLITS:
+        raise ValueError(f"the split is {split!r}, expected one of {', '.join(SPLITS)}")
     turns = record.get("utterances")
     if not isinstance(turns, list) or not turns:
         raise ValueError("utterances must be a list of one turn or more")
     utterances = tuple(_turn(turn, position, labels) for position, turn in enumerate(turns))
     seed, target = record.get("seed"), _text(record, "target_emotion", optional=True)
-    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63):
         raise ValueError(f"seed must be a whole number from 0 or null, found {seed!r}")
     if labels is not None and target is not None and target not in labels.labels:
         raise ValueError(f"unknown target_emotion {target!r}; expected one of {', '.join(labels.labels)}")
     recipe, generator = (_text(record, key, optional=True) for key in ("recipe", "generator"))
-    return record["split"], Dialogue(str(_text(record, "dialogue_id")), utterances, seed, target, recipe, generator)
+    return str(split), Dialogue(str(_text(record, "dialogue_id")), utterances, seed, target, recipe, generator)
 
 
-def _turn(turn: Any, position: int, labels: LabelSet | None) -> Utterance:
+def _turn(turn: object, position: int, labels: LabelSet | None) -> Utterance:
     try:
         if not isinstance(turn, dict):
             raise ValueError("expected {...}")
@@ -72,7 +72,7 @@ def _turn(turn: Any, position: int, labels: LabelSet | None) -> Utterance:
     return Utterance(speaker, text, emotion)
 
 
-def _text(record: Mapping[str, Any], key: str, *, optional: bool = False) -> str | None:
+def _text(record: Mapping[str, object], key: str, *, optional: bool = False) -> str | None:
     value = record.get(key)
     if value is None and optional:
         return None

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from erc_synth.loaders.errors import ErcSynthError
 
@@ -27,12 +26,12 @@ def write_whole(path: Path, parts: Iterable[str]) -> None:
     temporary.replace(path)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write an indented JSON file."""
     write_whole(path, [json.dumps(content, indent=1, ensure_ascii=False), "\n"])
 
 
-def read_json(path: Path, *, optional: bool = False, hint: str = "") -> dict[str, Any]:
+def read_json(path: Path, *, optional: bool = False, hint: str = "") -> dict[str, object]:
     """The object of a JSON file; with `optional`, an absent file is an empty one.
 
     Raises:
@@ -55,7 +54,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(rb"\\[uU][dD][89a-fA-F]")
 
 
-def json_lines(path: Path, *, hint: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+def json_lines(path: Path, *, hint: str = "") -> Iterator[tuple[int, dict[str, object]]]:
     """Line number and object of each line of a JSON Lines file; blank lines and a byte order mark are passed over.
 
     Only a line feed ends a line: U+2028, U+0085 and their like are text.
@@ -81,7 +80,7 @@ def json_lines(path: Path, *, hint: str = "") -> Iterator[tuple[int, dict[str, A
         raise ErcSynthError(f"{path}, line {number}: not a JSON object ({error}).", hint=hint) from error
 
 
-def _object(content: bytes) -> dict[str, Any]:
+def _object(content: bytes) -> dict[str, object]:
     value = json.loads(content.decode("utf-8"))
     if not isinstance(value, dict):
         raise ValueError("expected {...}")

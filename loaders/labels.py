@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from erc_synth.loaders.benchmarks.specs import specs
 from erc_synth.loaders.errors import ErcSynthError
@@ -62,9 +62,24 @@ class LabelSet:
         return len(self.labels)
 
 
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Common labels of several sets, and for each set its label -> the common one."""
+
+    labels: tuple[str, ...]
+    pairs: Mapping[str, Mapping[str, str]]
+
+
 @cache
-def _file() -> dict[str, Any]:
-    return tomllib.loads(files("erc_synth.loaders").joinpath("labels.toml").read_text("utf-8"))
+def _file() -> tuple[dict[str, LabelSet], dict[str, LabelMap]]:
+    """Sets and maps of `labels.toml`."""
+    content = tomllib.loads(files("erc_synth.loaders").joinpath("labels.toml").read_text("utf-8"))
+    sets = {name: _set(name, entry["labels"], entry.get("sentiment", {})) for name, entry in content["sets"].items()}
+    maps = {
+        name: LabelMap(tuple(entry["labels"]), {key: pairs for key, pairs in entry.items() if key != "labels"})
+        for name, entry in content["maps"].items()
+    }
+    return sets, maps
 
 
 _added: dict[str, LabelSet] = {}  # by `benchmarks.builder.register`, in this process
@@ -72,11 +87,11 @@ _added: dict[str, LabelSet] = {}  # by `benchmarks.builder.register`, in this pr
 
 def _known() -> dict[str, LabelSet]:
     """Sets of `labels.toml`, of corpora that carry their own, and added ones."""
-    known = {name: _read(name, entry) for name, entry in _file()["sets"].items()}
+    known = dict(_file()[0])
     for spec in specs().values():
         if not spec.labels:
             continue
-        own = _read(spec.label_set, {"labels": spec.labels, "sentiment": spec.sentiment})
+        own = _set(spec.label_set, spec.labels, spec.sentiment)
         if known.setdefault(own.name, own).labels != own.labels:
             raise ErcSynthError(
                 f"The corpus {spec.name!r} gives other labels to the label set {own.name!r}.",
@@ -85,9 +100,8 @@ def _known() -> dict[str, LabelSet]:
     return {**known, **_added}
 
 
-def _read(name: str, entry: Mapping[str, Any]) -> LabelSet:
-    sentiment = {label: group for group, members in entry.get("sentiment", {}).items() for label in members}
-    return LabelSet(name, tuple(entry["labels"]), sentiment)
+def _set(name: str, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> LabelSet:
+    return LabelSet(name, tuple(labels), {label: group for group, members in groups.items() for label in members})
 
 
 def label_set_names() -> tuple[str, ...]:
@@ -128,20 +142,19 @@ def label_set_of(dataset: Dataset) -> LabelSet:
 
 def label_map_names() -> tuple[str, ...]:
     """Names of the label maps of `labels.toml`."""
-    return tuple(_file()["maps"])
+    return tuple(_file()[1])
 
 
-def map_named(map_name: str) -> Mapping[str, Any]:
-    """The entry of a label map.
+def map_named(map_name: str) -> LabelMap:
+    """A label map.
 
     Raises:
         ErcSynthError: No such map.
     """
-    maps = _file()["maps"]
+    maps = _file()[1]
     if map_name not in maps:
         raise ErcSynthError(f"Unknown label map {map_name!r}.", hint=f"Known: {', '.join(maps)}.")
-    entry: Mapping[str, Any] = maps[map_name]
-    return entry
+    return maps[map_name]
 
 
 def label_map(map_name: str, labels: LabelSet) -> tuple[LabelSet, dict[str, str]]:
@@ -150,13 +163,13 @@ def label_map(map_name: str, labels: LabelSet) -> tuple[LabelSet, dict[str, str]
     Raises:
         ErcSynthError: Unknown map, or a label set that it does not cover.
     """
-    entry = map_named(map_name)
-    pairs = dict(labels.sentiment) if map_name == "sentiment3" else entry.get(labels.name)
+    found = map_named(map_name)
+    pairs = dict(labels.sentiment if map_name == "sentiment3" else found.pairs.get(labels.name, {}))
     if not pairs:
         raise ErcSynthError(
             f"The label map {map_name!r} does not cover {labels.name!r}.", hint="Add it to loaders/labels.toml."
         )
-    return LabelSet(map_name, tuple(entry["labels"])), pairs
+    return LabelSet(map_name, found.labels), pairs
 
 
 def maps_that_join(first: LabelSet, second: LabelSet) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict, cast
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.labels import UNLABELLED as UNLABELLED
@@ -61,7 +61,7 @@ class Dialogue:
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain dict for one line of a curated JSONL file."""
         return {
             "dialogue_id": self.dialogue_id,
@@ -77,11 +77,30 @@ class Dialogue:
         return cls(record["dialogue_id"], turns, **provenance)
 
 
+class Provenance(TypedDict, total=False):
+    """Columns that synthetic rows add; the target is a ClassLabel index."""
+
+    seed: int | None
+    target_emotion: int | None
+    recipe: str | None
+    generator: str | None
+
+
+class Row(Provenance):
+    """One utterance as a row; the emotion is a ClassLabel index."""
+
+    dialogue_id: Required[str]
+    utterance_id: Required[int]
+    speaker: Required[str]
+    text: Required[str]
+    emotion: Required[int]
+
+
 def features(labels: LabelSet, *, provenance: bool = False) -> Features:
     """`datasets.Features` of utterance rows; `provenance` adds the four synthetic columns."""
     from datasets import ClassLabel, Features, Value
 
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "dialogue_id": Value("string"),
         "utterance_id": Value("int32"),
         "speaker": Value("string"),
@@ -96,12 +115,10 @@ def features(labels: LabelSet, *, provenance: bool = False) -> Features:
     return Features(columns)
 
 
-def utterance_rows(
-    dialogues: Iterable[Dialogue], labels: LabelSet, *, provenance: bool = False
-) -> Iterator[dict[str, Any]]:
+def utterance_rows(dialogues: Iterable[Dialogue], labels: LabelSet, *, provenance: bool = False) -> Iterator[Row]:
     """Utterance rows (ClassLabels as indices) of dialogues, contiguous and in order."""
     for dialogue in dialogues:
-        extra: dict[str, Any] = {}
+        extra: Provenance = {}
         if provenance:
             target = dialogue.target_emotion
             extra = {
@@ -125,7 +142,7 @@ def to_utterances(dialogues: Iterable[Dialogue], labels: LabelSet, *, provenance
     """Utterance rows of dialogues as a `Dataset`; inverse of `to_dialogues`."""
     from datasets import Dataset
 
-    rows = list(utterance_rows(dialogues, labels, provenance=provenance))
+    rows: list[Mapping[str, object]] = list(utterance_rows(dialogues, labels, provenance=provenance))
     schema = features(labels, provenance=provenance)
     columns = {name: [row[name] for row in rows] for name in schema}
     return Dataset.from_dict(columns, features=schema)
@@ -153,15 +170,15 @@ def to_dialogues(rows: Dataset) -> list[Dialogue]:
     return dialogues
 
 
-def _plain_rows(rows: Dataset) -> Iterator[dict[str, Any]]:
+def _plain_rows(rows: Dataset) -> Iterator[Row]:
     """Rows as Python values, column by column (far cheaper than row access)."""
     table = rows.with_format(None)[:]
     names = list(table)
     for values in zip(*(table[name] for name in names), strict=True):
-        yield dict(zip(names, values, strict=True))
+        yield cast(Row, dict(zip(names, values, strict=True)))
 
 
-def _dialogue(dialogue_id: str, turns: list[dict[str, Any]], labels: LabelSet) -> Dialogue:
+def _dialogue(dialogue_id: str, turns: list[Row], labels: LabelSet) -> Dialogue:
     first = turns[0]
     return Dialogue(
         dialogue_id,

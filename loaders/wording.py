@@ -15,7 +15,7 @@ import re
 import unicodedata
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import regex
@@ -23,6 +23,7 @@ import regex
 from erc_synth.loaders.schema import Dialogue
 
 if TYPE_CHECKING:
+    from datasketch import MinHash
     from numpy.typing import NDArray
 
 SHINGLE = 3
@@ -67,7 +68,7 @@ class Signature:
     """
 
     shingles: NDArray[np.uint32]
-    minhash: Any
+    minhash: MinHash | None
 
     def jaccard(self, other: Signature) -> float:
         """Exact Jaccard similarity of the two shingle sets, 0..1."""

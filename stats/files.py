@@ -12,7 +12,6 @@ import csv
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from erc_synth.stats.errors import StatsError
 
@@ -33,7 +32,7 @@ def write_whole(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """Content of a JSON file; a broken one is named."""
     try:
         return json.loads(path.read_text("utf-8"))

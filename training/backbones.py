@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.weights import ENCODER
 from erc_synth.training import packed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 KNOWN = {
     "roberta-large": "FacebookAI/roberta-large",
@@ -48,7 +51,7 @@ def resolve(backbone: str) -> str:
     return str(folder) if folder.is_dir() else KNOWN.get(backbone.lower(), backbone)
 
 
-def load_tokenizer(backbone: str) -> Any:
+def load_tokenizer(backbone: str) -> PreTrainedTokenizerBase:
     """Fast tokenizer of a backbone."""
     from transformers import AutoTokenizer
 
@@ -93,7 +96,7 @@ def _foreign(load: Any, backbone: str, **options: Any) -> Any:
         logging.set_verbosity(before)
 
 
-def check_tokenizer(tokenizer: Any, backbone: str) -> None:
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, backbone: str) -> None:
     """Refuse a tokenizer without the tokens that a sequence needs.
 
     Raises:
@@ -105,7 +108,7 @@ def check_tokenizer(tokenizer: Any, backbone: str) -> None:
         raise _no_encoder(backbone, f"its tokenizer has no {lacks}")
 
 
-def check_reads_text(encoder: Encoder, tokenizer: Any, backbone: str) -> None:
+def check_reads_text(encoder: Encoder, tokenizer: PreTrainedTokenizerBase, backbone: str) -> None:
     """Run two short inputs: the state of the first token must depend on the words behind it.
 
     Raises:

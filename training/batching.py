@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from erc_synth.loaders.schema import Dialogue, LabelSet
 from erc_synth.training.options import Marker
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Target = tuple[int, int]  # (dialogue, turn)
 
@@ -32,7 +35,7 @@ class Special:
     max_tokens: int
 
     @classmethod
-    def of(cls, tokenizer: Any, limit: int, max_tokens: int) -> Special:
+    def of(cls, tokenizer: PreTrainedTokenizerBase, limit: int, max_tokens: int) -> Special:
         """From a tokenizer; `limit` is the number of positions of the backbone."""
         first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
         last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
@@ -117,7 +120,11 @@ def _slice(lists: pa.ListArray, start: int, stop: int | None = None) -> np.ndarr
 
 
 def encode(
-    dialogues: Sequence[Dialogue], labels: LabelSet, tokenizer: Any, special: Special, marker: Marker = "id"
+    dialogues: Sequence[Dialogue],
+    labels: LabelSet,
+    tokenizer: PreTrainedTokenizerBase,
+    special: Special,
+    marker: Marker = "id",
 ) -> Encoded:
     """Tokenise dialogues once.
 
@@ -146,7 +153,7 @@ def encode(
     )
 
 
-def tokenise(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+def tokenise(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     """Tokens of each text alone. A text is text: one that spells ``[SEP]`` or ``</s>`` is not that token.
 
     Where the vocabulary itself holds the spelling (word-level and unigram models), it is read with blanks between.
@@ -169,7 +176,7 @@ def _apart(text: str, spelled: list[str]) -> str:
     return text
 
 
-def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     rust = getattr(tokenizer, "backend_tokenizer", None)
     if rust is None:
         found = tokenizer(texts, add_special_tokens=False, verbose=False, split_special_tokens=True)["input_ids"]

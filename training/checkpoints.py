@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -49,7 +48,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
         raise ErcSynthError(f"{path} is damaged: {error}", hint="Use --overwrite to start afresh.") from error
 
 
-def save_checkpoint(folder: Path, module: nn.Module, optimiser: Optimizer, state: dict[str, Any]) -> None:
+def save_checkpoint(folder: Path, module: nn.Module, optimiser: Optimizer, state: dict[str, object]) -> None:
     """Everything that the next step needs, as `folder`; replaces an older one only when complete."""
     draft = folder.with_name(folder.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
@@ -66,13 +65,13 @@ def save_checkpoint(folder: Path, module: nn.Module, optimiser: Optimizer, state
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_checkpoint(folder: Path, module: nn.Module, optimiser: Optimizer) -> dict[str, Any] | None:
+def load_checkpoint(folder: Path, module: nn.Module, optimiser: Optimizer) -> dict[str, object] | None:
     """Load the newest complete checkpoint into module and optimiser; its state, or ``None`` without any."""
     for place in (folder, folder.with_name(folder.name + ".old")):
         if (place / "state.json").exists():
             load_weights(module, place / "model.safetensors")
             _restore(optimiser, load_file(str(place / "optimiser.safetensors")))
-            return dict(read_json(place / "state.json"))
+            return read_json(place / "state.json")
     return None
 
 

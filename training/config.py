@@ -77,11 +77,11 @@ class RunConfig:
         """All dataclasses whose fields are settings of this run."""
         return (self, self.data, self.optimisation, self.options)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Flat dict, the keys of a configuration file."""
         return {f.name: getattr(group, f.name) for group in self.groups for f in _settings(type(group))}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The settings that decide the result; JSON types."""
         deciding = {
             f.name: getattr(group, f.name)
@@ -198,7 +198,7 @@ def parse(words: Sequence[str]) -> RunConfig:
     return build({**preset, **from_files, **flags, "model": spec.name})
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     import yaml
 
     try:
@@ -225,13 +225,13 @@ def _unknown(spec: Spec[Any], given: list[str]) -> ErcSynthError:
     return ErcSynthError(said, hint=f"See `{PROGRAM} --model {spec.name} --help`.")
 
 
-def _preset(spec: Spec[Any], name: str) -> dict[str, Any]:
+def _preset(spec: Spec[Any], name: str) -> dict[str, object]:
     if name not in spec.presets:
         raise ErcSynthError(f"Unknown preset {name!r} of {spec.name}.", hint=f"Known: {', '.join(spec.presets)}.")
     return dict(spec.presets[name])
 
 
-def build(flat: dict[str, Any]) -> RunConfig:
+def build(flat: dict[str, object]) -> RunConfig:
     """A checked `RunConfig` of flat keys; the inverse of `RunConfig.to_dict`."""
     spec = registry.find(str(flat.get("model", RunConfig().model)))
     known = {f.name for kind in _kinds(spec) for f in _settings(kind)}
@@ -243,14 +243,14 @@ def build(flat: dict[str, Any]) -> RunConfig:
     return config
 
 
-def restored(flat: dict[str, Any]) -> RunConfig:
+def restored(flat: dict[str, object]) -> RunConfig:
     """`build` of a stored configuration, which may be of an earlier version: keys of other models fall away."""
     spec = registry.find(str(flat["model"]))
     known = {f.name for kind in _kinds(spec) for f in _settings(kind)}
     return build({key: value for key, value in flat.items() if key in known})
 
 
-def _made(kind: type[Any], flat: dict[str, Any], **more: object) -> Any:
+def _made(kind: type[Any], flat: dict[str, object], **more: object) -> Any:
     """A dataclass of the keys that are its own, each of the type that it declares."""
     from pydantic import TypeAdapter, ValidationError
 

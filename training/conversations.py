@@ -79,7 +79,7 @@ def _text(text: str, where: str) -> Iterator[Dialogue]:
 
 
 def _json_lines(text: str, where: str) -> Iterator[Dialogue]:
-    loose: list[dict[str, Any]] = []
+    loose: list[dict[str, object]] = []
     used = 0
     for number, record in _records(text, where):
         turns = record if isinstance(record, list) else record.get("utterances")
@@ -135,7 +135,7 @@ def _csv(text: str, where: str) -> Iterator[Dialogue]:
     yield from _grouped(found, where)
 
 
-def _grouped(rows: list[dict[str, Any]], where: str) -> Iterator[Dialogue]:
+def _grouped(rows: list[dict[str, object]], where: str) -> Iterator[Dialogue]:
     """Conversations of utterance rows by their `dialogue_id`, in order of appearance."""
     groups: dict[str, list[Utterance]] = {}
     for row in rows:
@@ -146,7 +146,7 @@ def _grouped(rows: list[dict[str, Any]], where: str) -> Iterator[Dialogue]:
         yield Dialogue(key, tuple(turns))
 
 
-def _turn(record: Any, where: str) -> Utterance:
+def _turn(record: object, where: str) -> Utterance:
     if isinstance(record, list) and len(record) == 2:
         record = {"speaker": record[0], "text": record[1]}
     if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in ("speaker", "text")):

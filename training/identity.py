@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
@@ -57,13 +58,14 @@ class Identity:
         told = folder / RUN
         if not told.exists() or not holds_work(folder):
             return
-        kept = read_json(told)
+        kept = cast(RunFile, read_json(told))
         if kept.get("fingerprint") != self.settings:
             raise ErcSynthError(f"{folder} holds another run (its settings are in {told}).", hint=f"{WAY_OUT}.")
+        theirs: dict[str, str]
         for what, ours, theirs in (
             ("data", self.data, kept.get("data", {})),
             ("files", self.files, kept.get("files", {})),
-            ("backbone", {"backbone": self.backbone}, {"backbone": kept.get("backbone")}),
+            ("backbone", {"backbone": self.backbone}, {"backbone": kept.get("backbone", "")}),
         ):
             for name in sorted({*ours, *theirs}):
                 if ours.get(name) != theirs.get(name):

@@ -7,7 +7,7 @@ Not covered: tokenising itself (`batching`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
 
@@ -17,9 +17,16 @@ from erc_synth.training.batching import Encoded, Special
 from erc_synth.training.config import RunConfig
 from erc_synth.training.corpus import Corpus
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 
 def encode(
-    config: RunConfig, dialogues: Sequence[Dialogue], labels: LabelSet, tokenizer: Any, special: Special
+    config: RunConfig,
+    dialogues: Sequence[Dialogue],
+    labels: LabelSet,
+    tokenizer: PreTrainedTokenizerBase,
+    special: Special,
 ) -> Encoded:
     """Tokens of the dialogues with the marker of the classifier, and its additions."""
     spec = config.spec
@@ -31,7 +38,12 @@ class Inputs:
     """Encoded splits of a run's data sets, each made once."""
 
     def __init__(
-        self, config: RunConfig, accelerator: Accelerator, found: dict[str, Corpus], tokenizer: Any, special: Special
+        self,
+        config: RunConfig,
+        accelerator: Accelerator,
+        found: dict[str, Corpus],
+        tokenizer: PreTrainedTokenizerBase,
+        special: Special,
     ) -> None:
         self.config, self.accelerator, self.found = config, accelerator, found
         self.tokenizer, self.special = tokenizer, special

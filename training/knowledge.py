@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
@@ -24,6 +24,9 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
 from erc_synth.training import batching
 from erc_synth.training.batching import Special
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 RELATIONS = {"xIntent": "PersonX wanted", "xReact": "PersonX will feel", "oReact": "PersonY will feel"}
 PROMPT = (
@@ -73,7 +76,7 @@ def phrases(dialogues: Iterable[Dialogue], source: Source) -> list[str]:
     return [known[text] for text in texts]
 
 
-def tokens(found: list[str], tokenizer: Any, special: Special) -> list[np.ndarray]:
+def tokens(found: list[str], tokenizer: PreTrainedTokenizerBase, special: Special) -> list[np.ndarray]:
     """CLS + tokens + SEP of each text."""
     ids = [row[: special.max_tokens - 2] for row in batching.tokenise(tokenizer, found)]
     return [np.array([special.cls, *row, special.sep], dtype=np.int64) for row in ids]

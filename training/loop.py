@@ -84,9 +84,12 @@ class Progress:
     epochs: list[Epoch] = field(default_factory=list)
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> Progress:
+    def of(cls, state: dict[str, object]) -> Progress:
         """From a checkpoint's JSON."""
-        return cls(**{**state, "epochs": [Epoch(**e) for e in state["epochs"]]})
+        from pydantic import TypeAdapter
+
+        kept: Progress = TypeAdapter(cls).validate_python(state)
+        return kept
 
     def best(self, key: str) -> int:
         """Index of the first epoch with the best dev score; -1 without any."""

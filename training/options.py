@@ -16,7 +16,7 @@ Marker = Literal["id", "name"]  # what stands before an utterance in the context
 
 
 def opt(
-    default: Any,
+    default: object,
     text: str,
     *,
     least: float | None = None,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from erc_synth.training.batching import Encoded
 from erc_synth.training.config import RunConfig
 from erc_synth.training.conversations import of_turns
 from erc_synth.training.models import factory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 512  # dialogues in memory as tokens; even, because the released TODKAT attends over pairs of dialogues
 
@@ -61,7 +64,9 @@ class Classifier:
         labels: Emotions in fixed order; columns of `probabilities`.
     """
 
-    def __init__(self, name: str, parts: tuple[nn.Module, Any, RunConfig, list[str]], weights: Path) -> None:
+    def __init__(
+        self, name: str, parts: tuple[nn.Module, PreTrainedTokenizerBase, RunConfig, list[str]], weights: Path
+    ) -> None:
         self.name = name
         self._model, self._tokenizer, self._config, labels = parts
         self.labels = tuple(labels)

@@ -10,7 +10,7 @@ import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -21,10 +21,15 @@ from erc_synth.training.config import RunConfig
 from erc_synth.training.contracts import Metrics
 from erc_synth.training.identity import METRICS, PROGRESS, RUN
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 PACKAGES = ("erc-synth", "torch", "transformers", "accelerate", "datasets", "evaluate", "safetensors", "numpy")
 
 
-def write(folder: Path, model: nn.Module, tokenizer: Any, config: RunConfig, metrics: Metrics) -> None:
+def write(
+    folder: Path, model: nn.Module, tokenizer: PreTrainedTokenizerBase, config: RunConfig, metrics: Metrics
+) -> None:
     """Model and card, then metrics.json, which says that all is there; the progress is no longer needed."""
     from erc_synth.training import model_card
 

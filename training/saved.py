@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import torch
 from safetensors.torch import load_file
@@ -24,6 +24,9 @@ from erc_synth.training.backbones import encoder_of
 from erc_synth.training.config import RunConfig, restored
 from erc_synth.training.models import factory
 from erc_synth.training.models.context import ContextClassifier
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 READABLE = ("*.safetensors", "*.json", "*.txt", "*.md")
 LOCAL = (
@@ -49,7 +52,17 @@ HEADS = {
 }
 
 
-def save_model(folder: Path, model: nn.Module, tokenizer: Any, config: RunConfig, labels: list[str]) -> None:
+class Stored(TypedDict):
+    """The content of erc.json beside the weights."""
+
+    config: dict[str, object]
+    labels: list[str]
+    form: NotRequired[str]
+
+
+def save_model(
+    folder: Path, model: nn.Module, tokenizer: PreTrainedTokenizerBase, config: RunConfig, labels: list[str]
+) -> None:
     """Weights, encoder configuration, tokenizer, and `erc.json` with the run's configuration and labels."""
     folder.mkdir(parents=True, exist_ok=True)
     encoder = encoder_of(model)
@@ -66,17 +79,19 @@ def save_model(folder: Path, model: nn.Module, tokenizer: Any, config: RunConfig
     write_json(folder / "erc.json", {"form": "transformers" if shared else "own", "config": told, "labels": labels})
 
 
-def load_model(name: Path | str, *, revision: str | None = None) -> tuple[nn.Module, Any, RunConfig, list[str]]:
+def load_model(
+    name: Path | str, *, revision: str | None = None
+) -> tuple[nn.Module, PreTrainedTokenizerBase, RunConfig, list[str]]:
     """Model in eval mode, tokenizer, configuration and labels of a folder or Hub repo written by `save_model`.
 
     Raises:
         ErcSynthError: No trained classifier there, the Hub is out of reach, or the weights do not fit.
     """
     folder = local_folder(name, revision)
-    stored = read_json(folder / "erc.json")
+    stored = cast(Stored, read_json(folder / "erc.json"))
     try:
         config = restored({**stored["config"], "out": str(folder)})
-        labels = [str(label) for label in stored["labels"]]
+        labels = stored["labels"]
     except (KeyError, TypeError) as error:
         raise ErcSynthError(f"{folder / 'erc.json'} is not complete.", hint="Save the model again.") from error
     encoder = folder / "encoder" if (folder / "encoder").is_dir() else folder
@@ -194,7 +209,7 @@ def _from_shared(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tens
     return found | {f"context_encoder.backbone.{k.removeprefix(prefix)}": v for k, v in weights.items()}
 
 
-def _first_token_only(tokenizer: Any, longest: int) -> Any:
+def _first_token_only(tokenizer: PreTrainedTokenizerBase, longest: int) -> PreTrainedTokenizerBase:
     """A tokenizer that writes what our models read: the first token and the LAST tokens of the text, no end token."""
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 from tqdm import tqdm
 
@@ -77,7 +76,7 @@ class Options:
         """Reasons that do not drop, by the command line or the recipe."""
         return self.keep | frozenset(self.limits.keep)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values for ``curation.json``."""
         return {
             "seed": self.seed,

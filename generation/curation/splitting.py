@@ -11,7 +11,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def _levelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> set[int]:
     return set(alive.tolist())
 
 
-def entropies(counts: NDArray[Any]) -> NDArray[np.float64]:
+def entropies(counts: np.ndarray) -> NDArray[np.float64]:
     """Entropy in nats of each row of counts ``[..., labels]``; 0 for a row of zeros."""
     shares = counts / np.maximum(counts.sum(-1, keepdims=True), 1)
     return np.asarray(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=-1), dtype=np.float64)

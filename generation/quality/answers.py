@@ -7,17 +7,19 @@ Not covered: writing the sheet (`sheet`).
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 
 from erc_synth.generation.quality.diversity import interval
 from erc_synth.generation.quality.labels import kappa, kappa_by_label
 from erc_synth.generation.quality.sheet import UNSURE
+from erc_synth.loaders.contracts import Interval
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json
 from erc_synth.loaders.seeds import numpy_seed
@@ -38,7 +40,44 @@ class Answers:
     twice: tuple[str, ...] = ()
 
 
-def read_answers(path: Path, key: Mapping[str, Any]) -> Answers:
+class KeyItem(TypedDict):
+    """One line of a sheet; the emotion is the generated label."""
+
+    dialogue_id: str
+    utterance_id: int
+    emotion: str
+
+
+class Key(TypedDict):
+    """The content of a sheet's .key.json."""
+
+    dataset: str
+    labels: list[str]
+    items: dict[str, KeyItem]
+
+
+class ReaderScores(TypedDict):
+    """One reader against the generated labels; `twice` are items answered twice, both times alike."""
+
+    file: str
+    answered: int
+    unsure: int
+    twice: list[str]
+    agreement: float
+    kappa: Interval
+    kappa_by_label: dict[str, float]
+
+
+class Scores(TypedDict):
+    """All readers; the kappa between them is the mean over pairs, on lines both answered."""
+
+    schema_version: Literal[1]
+    dataset: str
+    readers: list[ReaderScores]
+    kappa_between_readers: float | None
+
+
+def read_answers(path: Path, key: Key) -> Answers:
     """The answers of a filled sheet.
 
     Raises:
@@ -73,7 +112,7 @@ def read_answers(path: Path, key: Mapping[str, Any]) -> Answers:
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
     """(line, item, emotion) of a CSV, whatever a spreadsheet made of it."""
     text = _decoded(path)
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))  # U+2028 and its like end no line
     if lines and lines[0].lower().startswith("sep="):  # Excel's own first line
         lines = lines[1:]
     head = lines[0] if lines else ""
@@ -101,7 +140,7 @@ def _decoded(path: Path) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def score_sheets(answers: Sequence[Path], key_path: Path, seed: int = 0) -> dict[str, Any]:
+def score_sheets(answers: Sequence[Path], key_path: Path, seed: int = 0) -> Scores:
     """Agreement of each reader with the generated labels, and of the readers with each other.
 
     Returns:
@@ -109,7 +148,7 @@ def score_sheets(answers: Sequence[Path], key_path: Path, seed: int = 0) -> dict
         kappa_by_label}],
         ``kappa_between_readers`` (mean over pairs, on lines both answered; null for one reader).
     """
-    key = read_json(key_path)
+    key = cast(Key, read_json(key_path))
     if not {"items", "labels", "dataset"} <= key.keys():
         raise ErcSynthError(f"{key_path} is not the key of a sheet.", hint="Give the .key.json file.")
     said = [read_answers(path, key) for path in answers]
@@ -125,7 +164,7 @@ def score_sheets(answers: Sequence[Path], key_path: Path, seed: int = 0) -> dict
     }
 
 
-def _reader(path: Path, answers: Answers, key: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def _reader(path: Path, answers: Answers, key: Key, seed: int) -> ReaderScores:
     own = answers.emotions
     items = sorted(own)
     given = np.array([key["items"][item]["emotion"] for item in items])

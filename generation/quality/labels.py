@@ -39,7 +39,7 @@ class Annotator(Protocol):
     name: str
     labels: tuple[str, ...]
 
-    def probabilities(self, dialogues: Sequence[Dialogue]) -> list[NDArray[Any]]:
+    def probabilities(self, dialogues: Sequence[Dialogue]) -> list[np.ndarray]:
         """One array ``[turns, labels]`` a dialogue."""
         ...
 

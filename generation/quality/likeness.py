@@ -200,7 +200,7 @@ def _in_both(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray
 
 
 def _told_apart(
-    values: NDArray[np.float32], truth: NDArray[np.bool_], groups: NDArray[Any], seed: int
+    values: NDArray[np.float32], truth: NDArray[np.bool_], groups: np.ndarray, seed: int
 ) -> NDArray[np.float64]:
     """Out-of-fold rightness ``[n]`` of each guess; half right where too little is left to learn from."""
     from sklearn.linear_model import LogisticRegression
@@ -258,7 +258,7 @@ def squared(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np
     return squared
 
 
-def share_by_dialogue(right: NDArray[Any], groups: NDArray[Any], seed: int) -> Estimate:
+def share_by_dialogue(right: np.ndarray, groups: np.ndarray, seed: int) -> Estimate:
     """Mean of ``[n]`` values (the share of true ones); `groups` numbers their dialogues.
 
     The interval resamples whole dialogues, as their lines hang together.

@@ -25,7 +25,7 @@ NEAREST = 5
 BLOCKS = 10
 
 
-def vendi(vectors: NDArray[Any]) -> float:
+def vendi(vectors: np.ndarray) -> float:
     """Vendi score (Friedman and Dieng 2023), cosine kernel: the effective number of different lines, 1..n.
 
     Exponential of the entropy of the eigenvalues of K / n; those of the smaller Gram matrix are the same.
@@ -37,7 +37,7 @@ def vendi(vectors: NDArray[Any]) -> float:
     return float(np.exp(-(values * np.log(values)).sum()))
 
 
-def frechet(first: NDArray[Any], second: NDArray[Any]) -> float:
+def frechet(first: np.ndarray, second: np.ndarray) -> float:
     """Fréchet distance of two Gaussians fitted to the clouds (Heusel et al. 2017): 0 for the same mean and spread."""
     one, two = first.astype(float), second.astype(float)
     gap = one.mean(0) - two.mean(0)
@@ -50,7 +50,7 @@ def frechet(first: NDArray[Any], second: NDArray[Any]) -> float:
 
 
 def density_coverage(
-    made: NDArray[Any], real: NDArray[Any], owners: Sequence[Sequence[int]], seed: int
+    made: np.ndarray, real: np.ndarray, owners: Sequence[Sequence[int]], seed: int
 ) -> tuple[Estimate, Estimate]:
     """Density and coverage (Naeem et al. 2020, k = 5).
 
@@ -65,7 +65,7 @@ def density_coverage(
     """
     nearest = min(NEAREST, len(real) - 1)
     radii = np.partition(squared(real, real), nearest, axis=1)[:, nearest]  # position 0 is the point itself
-    inside: NDArray[Any] = np.less(squared(made, real), radii[None, :])
+    inside: np.ndarray = np.less(squared(made, real), radii[None, :])
     density = share_by_dialogue(inside.sum(1) / nearest, np.asarray(owners[0]), seed)
     return density, share_by_dialogue(np.asarray(inside.any(0)), np.asarray(owners[1]), seed)
 
@@ -83,7 +83,7 @@ def need_mauve() -> Any:
     return compute_mauve
 
 
-def mauve(made: NDArray[Any], real: NDArray[Any], seed: int) -> float:
+def mauve(made: np.ndarray, real: np.ndarray, seed: int) -> float:
     """MAUVE (Pillutla et al. 2021) by its own library: 1 for the same distribution."""
     found = need_mauve()(p_features=made, q_features=real, seed=numpy_seed(seed) % 2**31, verbose=False)
     return float(found.mauve)
@@ -91,7 +91,7 @@ def mauve(made: NDArray[Any], real: NDArray[Any], seed: int) -> float:
 
 @one_thread
 def jackknifed(
-    measure: Callable[..., float], clouds: Sequence[NDArray[Any]], owners: Sequence[Sequence[int]], seed: int
+    measure: Callable[..., float], clouds: Sequence[np.ndarray], owners: Sequence[Sequence[int]], seed: int
 ) -> Estimate:
     """A figure of whole clouds with an interval that leaves out a tenth of the dialogues at a time.
 
@@ -109,7 +109,7 @@ def jackknifed(
     return Estimate(value, value - 1.96 * error, value + 1.96 * error)
 
 
-def _blocks(owners: NDArray[Any], chance: np.random.Generator) -> NDArray[np.int64]:
+def _blocks(owners: np.ndarray, chance: np.random.Generator) -> NDArray[np.int64]:
     """The block of each line: dialogues dealt out to at most `BLOCKS` blocks."""
     _, member = np.unique(owners, return_inverse=True)
     dealt = chance.permutation(member.max() + 1) % min(BLOCKS, int(member.max()) + 1)

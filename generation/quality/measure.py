@@ -312,7 +312,7 @@ class _Work:
             "ceiling_by_label": {label: found.to_json() for label, found in best_by_label.items()},
         }
 
-    def _doubts(self, own: _Labelled, vectors: Any, real: _Labelled, real_vectors: Any) -> None:
+    def _doubts(self, own: _Labelled, vectors: np.ndarray, real: _Labelled, real_vectors: np.ndarray | None) -> None:
         doubts, examined = label_check.doubtful(vectors, own.labels, own.owners, self.seed)
         if not examined:
             self.notes.append("Too few lines of each label to look for doubtful labels.")
@@ -443,7 +443,9 @@ def _word_length(dialogues: Sequence[Dialogue]) -> float:
     return sum(map(len, spoken)) / max(1, len(spoken))
 
 
-def _pair_of_clouds(made: Any, real: Any, owners: Any, seed: int) -> dict[str, Estimate]:
+def _pair_of_clouds(
+    made: np.ndarray, real: np.ndarray, owners: Sequence[Sequence[int]], seed: int
+) -> dict[str, Estimate]:
     """Every figure of the embeddings of a set beside those of real lines, as many of each."""
     precision, recall = likeness.precision_recall(made, real, owners, seed)
     density, coverage = manifold.density_coverage(made, real, owners, seed)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from erc_synth.generation.quality.measure import Subject
 from erc_synth.generation.recipe import load_recipe
 from erc_synth.loaders import registry
+from erc_synth.loaders.contracts import Curation
 from erc_synth.loaders.curated import read_curated
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json
@@ -87,7 +89,8 @@ def _labels_of(path: Path, splits: Mapping[str, Sequence[Dialogue]]) -> LabelSet
 
     A known set is taken only when all of it is meant: {anger, joy, neutral} are not MELD's seven.
     """
-    said = read_json(path.with_name(f"{path.stem}.curation.json"), optional=True).get("label_set")
+    curation = cast(Curation, read_json(path.with_name(f"{path.stem}.curation.json"), optional=True))
+    said = curation.get("label_set")
     if said:
         return _known(LabelSet(str(said["name"]), tuple(said["labels"])))
     dialogues = [dialogue for ds in splits.values() for dialogue in ds]

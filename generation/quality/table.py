@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from erc_synth.loaders.contracts import Interval, Measure, Quality
 
 
-def table(content: Mapping[str, Any]) -> str:
+def table(content: Quality) -> str:
     """The content of `quality.json` as plain text for a terminal."""
     size = content["size"]
     head = f"{content['dataset']}: {size['dialogues']} dialogues, {size['utterances']} utterances"
@@ -46,7 +47,7 @@ def table(content: Mapping[str, Any]) -> str:
     return "\n".join([*rows, "", *content["notes"]]).rstrip()
 
 
-def section(measures: Mapping[str, Mapping[str, Any]], reference: str | None) -> str:
+def section(measures: Mapping[str, Measure], reference: str | None) -> str:
     """One Markdown row per measure; the reference's name is the only text that is not ours."""
     title = "" if reference is None else re.sub(r"[^\w./:-]", "", reference)
     rows = [f"| measure | this set | {title or '-'} | reading |", "| --- | ---: | ---: | --- |"]
@@ -56,7 +57,7 @@ def section(measures: Mapping[str, Mapping[str, Any]], reference: str | None) ->
     return "\n".join(rows) + "\n"
 
 
-def _cell(estimate: Mapping[str, Any]) -> str:
+def _cell(estimate: Interval) -> str:
     digits = 3 if abs(estimate["value"]) < 10 else 1 if abs(estimate["value"]) < 1000 else 0
     value = f"{estimate['value']:.{digits}f}"
     if estimate["low"] is None:

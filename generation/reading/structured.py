@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
 
 from erc_synth.generation.lines import LineFormat
 from erc_synth.generation.reading.cleaning import TOKEN, borders, visible
@@ -40,7 +39,7 @@ def json_turns(lines: list[str], form: LineFormat) -> list[Turn] | None:
     return [turn for record in records if (turn := _turn(record, form))]
 
 
-def _records(text: str) -> Iterator[Mapping[str, Any]]:
+def _records(text: str) -> Iterator[Mapping[str, object]]:
     decoder = json.JSONDecoder(object_pairs_hook=_unique)
     position, seen = 0, 0
     while True:
@@ -68,13 +67,13 @@ def _records(text: str) -> Iterator[Mapping[str, Any]]:
             yield record
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({key for key, _ in pairs}) < len(pairs):
         raise Reject("two_labels", "JSON: a key is given twice")
     return dict(pairs)
 
 
-def _is_turn(value: dict[str, Any]) -> bool:
+def _is_turn(value: dict[str, object]) -> bool:
     return all(not isinstance(item, list | dict) for item in value.values())
 
 
@@ -89,7 +88,7 @@ def _roles(form: LineFormat) -> dict[str, str]:
     return roles | {folded(form.marker(field)): field for field in form.fields}
 
 
-def _turn(record: Mapping[str, Any], form: LineFormat) -> Turn | None:
+def _turn(record: Mapping[str, object], form: LineFormat) -> Turn | None:
     roles = _roles(form)
     values: dict[str, list[str]] = {"speaker": [], "utterance": [], "number": [], "position": []}
     for key, value in record.items():

@@ -7,19 +7,19 @@ Not covered: writing the journal (`journal`, `run`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from erc_synth.generation.parsing import Parsed, parse
 from erc_synth.generation.prompts import sentences
 from erc_synth.generation.recipe import Profile, Recipe, load_profile, recipe_from_text
 from erc_synth.generation.runs.journal import read_records
 from erc_synth.generation.serving.session import Identity
-from erc_synth.loaders.contracts import Asked, Counts, Model
+from erc_synth.loaders.contracts import Asked, Counts, Licence, Manifest, Model, RunRecord, Server, Totals
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_json
 from erc_synth.loaders.schema import Dialogue
@@ -38,7 +38,7 @@ class Session:
 def write_manifest(folder: Path, recipe: Recipe, profile: Profile, session: Session) -> Path:
     """Facts of all sessions of a run, counted from the journal itself; what was asked is the last session's."""
     identity, server = session.identity, session.asked["server"]
-    manifest = {
+    manifest: Manifest = {
         "schema_version": 1,
         "recipe": {
             "name": recipe.name,
@@ -61,7 +61,7 @@ def write_manifest(folder: Path, recipe: Recipe, profile: Profile, session: Sess
             "weights_sha256": identity.weights_sha256 or None,
             "template": session.asked["template"],
             # Another model than the profile's (--any-model) does not come under the profile's licence.
-            "licence": (profile if _is_of(profile, server) else load_profile("server")).licence,
+            "licence": cast(Licence, (profile if _is_of(profile, server) else load_profile("server")).licence),
         },
         **session.asked,
         **journal_counts(folder / "journal.jsonl", session.jobs),
@@ -74,7 +74,7 @@ def write_manifest(folder: Path, recipe: Recipe, profile: Profile, session: Sess
     return path
 
 
-def _is_of(profile: Profile, server: Mapping[str, Any]) -> bool:
+def _is_of(profile: Profile, server: Server) -> bool:
     """True when what was served is the profile's model: by its weights where both are known, else by its name."""
     weights = server.get("weights_sha256")
     if weights and profile.sha256:
@@ -82,13 +82,13 @@ def _is_of(profile: Profile, server: Mapping[str, Any]) -> bool:
     return profile.serves(str(server.get("model_id") or ""))
 
 
-def written_by(profile: Profile, server: Mapping[str, Any]) -> str:
+def written_by(profile: Profile, server: Server) -> str:
     """Who wrote the text: the profile's id, or what the server says when that is another model."""
     served = str(server.get("model_id") or "")
     return profile.id if _is_of(profile, server) and profile.id else profile.generator(served)
 
 
-def _model(record: Mapping[str, Any]) -> Model:
+def _model(record: RunRecord) -> Model:
     """The model of one session, from its run record."""
     server = record.get("server") or {}
     try:
@@ -103,7 +103,7 @@ def _model(record: Mapping[str, Any]) -> Model:
     }
 
 
-def journal_counts(path: Path, jobs: int) -> dict[str, Any]:
+def journal_counts(path: Path, jobs: int) -> Totals:
     """`models`, `counts`, `label_counts` and `seconds` (summed over requests) of a whole journal.
 
     Args:
@@ -145,7 +145,7 @@ def recipe_of(run_dir: Path) -> Recipe:
     if not path.exists():
         raise ErcSynthError(f"{run_dir} holds no journal.jsonl.", hint="Run `erc-synth generate` first.")
     header = next(iter(read_records(path)), None)
-    if header is None or header.get("type") != "run":
+    if header is None or header["type"] != "run":
         raise ErcSynthError(f"{path} does not begin with a run record.", hint="Is it a journal of erc-synth?")
     return recipe_from_text(header["source"], f"{path}, line 1")
 

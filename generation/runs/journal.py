@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from filelock import FileLock, Timeout
 
+from erc_synth.loaders.contracts import AttemptRecord, JournalRecord
 from erc_synth.loaders.errors import ErcSynthError
 
 SYNC_SECONDS = 1.0
@@ -89,7 +89,7 @@ class Journal:
         names = (f"{self._aside}{f'-{number}' if number else ''}.jsonl" for number in itertools.count())
         return next(path for path in map(self.path.with_name, names) if not path.exists())
 
-    def append(self, record: dict[str, Any]) -> None:
+    def append(self, record: JournalRecord) -> None:
         """Write one record; it is on disk after at most `SYNC_SECONDS` or `SYNC_RECORDS`."""
         line = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         with self._changed:
@@ -153,7 +153,7 @@ def repair_tail(path: Path) -> int:
         return size - keep
 
 
-def read_records(path: Path) -> Iterator[dict[str, Any]]:
+def read_records(path: Path) -> Iterator[JournalRecord]:
     """All whole records in order; a broken line in the middle is an error with its number."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -167,9 +167,9 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
                 ) from error
 
 
-def read_attempts(path: Path) -> Iterator[dict[str, Any]]:
+def read_attempts(path: Path) -> Iterator[AttemptRecord]:
     """Records of attempts only."""
-    return (record for record in read_records(path) if record.get("type") == "attempt")
+    return (record for record in read_records(path) if record["type"] == "attempt")
 
 
 @dataclass(slots=True)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 from erc_synth.generation.runs.folder import accepted_dialogues
 from erc_synth.generation.runs.tally import Tally, duration
+from erc_synth.loaders.contracts import Manifest
 from erc_synth.loaders.files import read_json
 
 
@@ -47,7 +49,7 @@ def estimate(
         width: Requests in flight that the servers are allowed.
         prices: Of a million tokens read, and written.
     """
-    manifest = read_json(folder / "manifest.json")
+    manifest = cast(Manifest, read_json(folder / "manifest.json"))
     counts = manifest["counts"]
     there = max(counts["accepted"], 1)
     left = max(wanted - counts["accepted"], 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from erc_synth.generation.prompts import Prompt, build
 from erc_synth.generation.recipe import Profile, load_profile, recipe_from_text
@@ -18,31 +17,33 @@ from erc_synth.generation.serving.endpoints import Roster
 from erc_synth.generation.serving.engines import Opened
 from erc_synth.generation.serving.errors import TransportError
 from erc_synth.generation.serving.session import Session
+from erc_synth.loaders.contracts import AttemptRecord, RunRecord
 from erc_synth.loaders.errors import ErcSynthError
 
 
-def recorded(journal: Path, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def recorded(journal: Path, number: int) -> tuple[RunRecord, AttemptRecord]:
     """Run record and attempt record of attempt `number` (from 0)."""
-    header: dict[str, Any] = {}
+    header: RunRecord | None = None
     position = -1
     for record in read_records(journal):
         if record["type"] == "run":
             header = record
             continue
         position += 1
-        if position == number:
+        if position == number and header is not None:
             return header, record
     raise ErcSynthError(f"{journal} has {position + 1} attempts, no number {number}.", hint="They count from 0.")
 
 
-def rebuild(header: dict[str, Any], record: dict[str, Any]) -> Prompt:
+def rebuild(header: RunRecord, record: AttemptRecord) -> Prompt:
     """The prompt of a recorded attempt.
 
     Raises:
         ErcSynthError: The rebuilt prompt has another hash: prompts changed since.
     """
     recipe = recipe_from_text(header["source"], "journal")
-    turns = tuple(header["turns"]) if header.get("turns") else None
+    low_high = header.get("turns")
+    turns = (low_high[0], low_high[1]) if low_high else None
     prompt = build(
         recipe, seed=record["seed"], emotion=record["emotion"], few_shot=header["few_shot"],
         constrain=header["constrained"], turns=turns,

@@ -180,7 +180,7 @@ class Run:
                 "profile": self.options.profile.name,
                 **asked,
                 "sampling": self.options.sampling,
-                "turns": self.options.turns,
+                "turns": list(self.options.turns) if self.options.turns else None,
                 "started": datetime.now(UTC).isoformat(),
                 "erc_synth": version("erc-synth"),
             }

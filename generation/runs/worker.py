@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import cast
 
+from erc_synth.generation.lines import LineFormat
 from erc_synth.generation.parsing import Rejection, parse
 from erc_synth.generation.prompts import Prompt
 from erc_synth.generation.runs.journal import Journal
@@ -26,6 +27,7 @@ from erc_synth.generation.serving.errors import TransportError
 from erc_synth.generation.serving.limiter import Endpoint, Limiter
 from erc_synth.generation.serving.session import Completion, Session, Transport
 from erc_synth.generation.serving.stopping import StopRule
+from erc_synth.loaders.contracts import AttemptRecord
 from erc_synth.loaders.errors import ErcSynthError
 
 MAX_ATTEMPTS = 8  # answers asked of the model per job before it is given up
@@ -58,7 +60,7 @@ class Tools:
 class Worker:
     """Attempts of one run."""
 
-    def __init__(self, tools: Tools, recipe_name: str, form: Any) -> None:
+    def __init__(self, tools: Tools, recipe_name: str, form: LineFormat) -> None:
         self._tools = tools
         self._name = recipe_name
         self._form = form
@@ -80,7 +82,7 @@ class Worker:
         tools = self._tools
         prompt = tools.prompts.of(item)
         clock = time.monotonic()
-        facts: dict[str, Any] = {
+        facts: dict[str, object] = {
             "seed": prompt.seed, "emotion": prompt.emotion, "try": item.tries, "endpoint": endpoint.url,
             "prompt_hash": prompt.hash, "sent": datetime.now(UTC).isoformat(),
         }  # fmt: skip
@@ -131,7 +133,7 @@ class Worker:
                 f"the run stops after {tools.options.patience:.0f} without an answer."
             )
 
-    async def _failed(self, item: Item, endpoint: Endpoint, error: TransportError, facts: dict[str, Any]) -> Verdict:
+    async def _failed(self, item: Item, endpoint: Endpoint, error: TransportError, facts: dict[str, object]) -> Verdict:
         tools = self._tools
         tools.tally.errors[error.kind] += 1
         self._write(item, "error", {**facts, "error": error.kind, "message": str(error)})
@@ -162,7 +164,7 @@ class Worker:
 
     # --- an answer ------------------------------------------------------------------------------
 
-    def _answered(self, item: Item, answer: Completion, prompt: Prompt, facts: dict[str, Any]) -> Verdict:
+    def _answered(self, item: Item, answer: Completion, prompt: Prompt, facts: dict[str, object]) -> Verdict:
         tools = self._tools
         self._check_constraint(prompt, answer)
         outcome = parse(answer.text, self._form, cut=answer.finish_reason == "length")
@@ -199,8 +201,7 @@ class Worker:
                 "or use --no-constrain."
             )
 
-    def _write(self, item: Item, outcome: str, facts: dict[str, Any]) -> None:
+    def _write(self, item: Item, outcome: str, facts: dict[str, object]) -> None:
         self._tools.tally.attempts += 1
-        self._tools.journal.append(
-            {"type": "attempt", "index": item.index, "attempt": item.attempt, "outcome": outcome, **facts}
-        )
+        head = {"type": "attempt", "index": item.index, "attempt": item.attempt, "outcome": outcome}
+        self._tools.journal.append(cast(AttemptRecord, {**head, **facts}))

@@ -31,7 +31,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _server(wanted: dict[str, Any]) -> Any:
+def _server(wanted: dict[str, object]) -> Any:
     import xllamacpp
 
     parameters: Any = xllamacpp.CommonParams()

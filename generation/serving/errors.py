@@ -27,7 +27,7 @@ TOO_LONG = re.compile(
 )
 NO_TEMPLATE = re.compile(r"chat.?template|template not found", re.IGNORECASE)
 
-KindOf = Callable[[int, Mapping[str, Any]], str | None]  # status and JSON body -> kind, or `None` for the common map
+KindOf = Callable[[int, Mapping[str, object]], str | None]  # status and JSON body -> kind, or `None` for the common map
 
 
 class TransportError(Exception):

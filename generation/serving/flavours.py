@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from erc_synth.generation.grammar import Constraint
 from erc_synth.generation.serving.errors import TransportError
@@ -30,11 +29,11 @@ class Flavour:
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
-    grammar: Callable[[Constraint], dict[str, Any]] | None = None
+    grammar: Callable[[Constraint], dict[str, object]] | None = None
     raw_grammar: bool = True
     owner: str = ""
     route: str = ""
-    is_it: Callable[[Mapping[str, Any]], bool] = lambda body: False
+    is_it: Callable[[Mapping[str, object]], bool] = lambda body: False
 
 
 FLAVOURS: Mapping[str, Flavour] = {
@@ -69,7 +68,7 @@ FLAVOURS: Mapping[str, Flavour] = {
 }
 
 
-async def recognise(session: Session, url: str, entry: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+async def recognise(session: Session, url: str, entry: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
     """Name of the flavour of the server that lists `entry` among its models, and the body of its own route."""
     owner = str(entry.get("owned_by") or "").lower()
     named = next((name for name, flavour in FLAVOURS.items() if flavour.owner and flavour.owner == owner), None)
@@ -81,7 +80,7 @@ async def recognise(session: Session, url: str, entry: Mapping[str, Any]) -> tup
     return "plain", {}
 
 
-async def facts_of(session: Session, url: str, name: str) -> Mapping[str, Any]:
+async def facts_of(session: Session, url: str, name: str) -> Mapping[str, object]:
     """What a server says at its flavour's own route; empty when it has none or guards it."""
     route = FLAVOURS[name].route
     if not route:

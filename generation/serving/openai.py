@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from erc_synth.generation.prompts import Prompt, apply_template, stop_strings
 from erc_synth.generation.serving.engines import Engine, Opened, Wish, opened
@@ -75,7 +74,7 @@ class OpenAITransport:
         else:
             name, facts = await recognise(session, url, entry)
         with expected_shape():
-            settings, meta = facts.get("default_generation_settings") or {}, entry.get("meta") or {}
+            settings, meta = _table(facts, "default_generation_settings"), _table(entry, "meta")
             length = entry.get("max_model_len") or settings.get("n_ctx") or meta.get("n_ctx")
             served = _Served(name, str(entry["id"]), chat_template=str(facts.get("chat_template") or ""))
             before = self._served.get(url)
@@ -91,7 +90,7 @@ class OpenAITransport:
                 extra=_extra(facts, meta),
             )
 
-    async def _entry(self, session: Session, url: str) -> Mapping[str, Any]:
+    async def _entry(self, session: Session, url: str) -> Mapping[str, object]:
         """The entry of `/v1/models` that is to write."""
         try:
             body = (await session.get(url, "/v1/models")).body
@@ -152,11 +151,11 @@ class OpenAITransport:
 
     # --- ask it ---------------------------------------------------------------------------------
 
-    def wire(self, sampling: Sampling, constrained: bool, url: str = "") -> tuple[dict[str, Any], list[str]]:
+    def wire(self, sampling: Sampling, constrained: bool, url: str = "") -> tuple[dict[str, object], list[str]]:
         """Names of this flavour; what it has no name for and is not neutral is reported."""
         served = self._of(url)
         flavour = FLAVOURS[served.flavour]
-        sent: dict[str, Any] = {"max_tokens": int(sampling["max_new_tokens"])}
+        sent: dict[str, object] = {"max_tokens": int(sampling["max_new_tokens"])}
         dropped = []
         for name, value in sampling.items():
             if name in ("temperature", "top_p"):
@@ -215,7 +214,13 @@ def _route(served: _Served) -> str:
     return "/v1/completions" if served.raw else "/v1/chat/completions"
 
 
-def _extra(facts: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
+def _table(body: Mapping[str, object], key: str) -> Mapping[str, object]:
+    """An object within what a server said; empty when it is none."""
+    value = body.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _extra(facts: Mapping[str, object], meta: Mapping[str, object]) -> dict[str, object]:
     """What tells weights apart where no hash is stated; a path is given without the machine's folders."""
     extra = {k: facts[k] for k in ("model_ftype",) if k in facts}
     if facts.get("model_path"):

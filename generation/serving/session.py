@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 
@@ -54,14 +54,14 @@ class Identity:
     max_concurrent: int | None = None
     max_total_tokens: int | None = None
     weights_sha256: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
 
     @property
     def model(self) -> tuple[str, str, str]:
         """What makes two servers serve the same model."""
         return self.model_id, self.model_sha, self.weights_sha256
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain dict for manifest and journal."""
         return asdict(self)
 
@@ -75,7 +75,7 @@ class Transport(Protocol):
     async def probe(self, session: Session, url: str) -> str:
         """Ask for one token, to see that the door is open; a sentence that the user must see, or nothing."""
 
-    def wire(self, sampling: Sampling, constrained: bool, url: str = "") -> tuple[dict[str, Any], list[str]]:
+    def wire(self, sampling: Sampling, constrained: bool, url: str = "") -> tuple[dict[str, object], list[str]]:
         """Sampling as the server takes it, and the names of what it cannot take."""
 
     def template(self, url: str) -> str:
@@ -119,12 +119,12 @@ class Session:
         """GET of one path of an endpoint."""
         return await self._request("GET", url, path, None, None)
 
-    async def post(self, url: str, path: str, body: Mapping[str, Any], kind_of: KindOf | None = None) -> Answer:
+    async def post(self, url: str, path: str, body: Mapping[str, object], kind_of: KindOf | None = None) -> Answer:
         """POST of JSON to one path of an endpoint; `kind_of` is the dialect's own map of errors."""
         return await self._request("POST", url, path, body, kind_of)
 
     async def _request(
-        self, method: str, url: str, path: str, body: Mapping[str, Any] | None, kind_of: KindOf | None
+        self, method: str, url: str, path: str, body: Mapping[str, object] | None, kind_of: KindOf | None
     ) -> Answer:
         """Send, read, and parse JSON only after status and content were looked at."""
         where = f"{url}{path}"
@@ -145,7 +145,7 @@ class Session:
             raise TransportError("bad_body", f"{where} answered without JSON: {answer.text[:80]!r}.")
         return answer
 
-    async def _read(self, method: str, where: str, headers: Mapping[str, str], body: Any) -> Answer:
+    async def _read(self, method: str, where: str, headers: Mapping[str, str], body: object) -> Answer:
         # A redirect is not followed: the key is for this address, and a POST would come out as a GET.
         async with self._client.request(method, where, json=body, headers=headers, allow_redirects=False) as response:
             content = await response.content.read(MAX_BODY)
@@ -157,13 +157,13 @@ class Session:
             return Answer(response.status, response.headers, text, _json(text))
 
 
-def _json(text: str) -> Any:
+def _json(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # also a number of thousands of digits, brackets without end
         return None
 
 
-def whole(value: Any) -> int | None:
+def whole(value: object) -> int | None:
     """A limit that a server states; anything but a number above zero is none."""
     return int(value) if isinstance(value, int | float) and 1 <= value < 1e9 else None

@@ -46,7 +46,7 @@ class TgiTransport:
         self._template = template
         self._stops = list(stop_strings(template))
 
-    def _kind_of(self, status: int, body: Mapping[str, Any]) -> str | None:
+    def _kind_of(self, status: int, body: Mapping[str, object]) -> str | None:
         """What TGI's own client makes of an error answer; a proxy's words in another shape are not its business."""
         if not isinstance(body.get("error"), str) or status in (401, 403):
             return None
@@ -73,7 +73,7 @@ class TgiTransport:
         await self._post(session, url, self._types.Request(inputs="Hello", parameters=parameters))
         return ""
 
-    def wire(self, sampling: Sampling, constrained: bool, url: str = "") -> tuple[dict[str, Any], list[str]]:
+    def wire(self, sampling: Sampling, constrained: bool, url: str = "") -> tuple[dict[str, object], list[str]]:
         """Neutral values are left out: TGI refuses top_p and typical_p of 1.0, and top_k of 0."""
         sent = {k: v for k, v in sampling.items() if k == "repetition_penalty" or NEUTRAL.get(k) != v}
         return {**sent, "stop": self._stops, "do_sample": True, "details": True, "return_full_text": False}, []

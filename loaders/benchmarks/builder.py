@@ -13,7 +13,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import datasets
 
@@ -25,6 +24,7 @@ from erc_synth.loaders.labels import LabelSet, add_label_set, label_set, label_s
 from erc_synth.loaders.schema import (
     SPLITS,
     Dialogue,
+    Row,
     features,
     utterance_rows,
 )
@@ -64,7 +64,7 @@ def register(spec: DatasetSpec, reader: Reader | None = None, labels: LabelSet |
 class BenchmarkConfig(datasets.BuilderConfig):
     """Builder configuration: the corpus, its local files (if any), and whether counts are checked."""
 
-    def __init__(self, *, spec: DatasetSpec, paths: dict[str, Path] | None, verify: str, **kwargs: Any) -> None:
+    def __init__(self, *, spec: DatasetSpec, paths: dict[str, Path] | None, verify: str, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.spec = spec
         self.paths = paths
@@ -83,14 +83,14 @@ class Benchmark(datasets.GeneratorBasedBuilder):
             features=features(label_set(spec.label_set)), license=spec.licence, citation=spec.citation
         )
 
-    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+    def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         paths = self.config.paths or self._download(dl_manager)
         return [
             datasets.SplitGenerator(name=_SPLIT_NAMES[split], gen_kwargs={"path": str(path), "split": split})
             for split, path in paths.items()
         ]
 
-    def _download(self, dl_manager: Any) -> dict[str, Path]:
+    def _download(self, dl_manager: datasets.DownloadManager) -> dict[str, Path]:
         spec = self.config.spec
         try:
             got = dl_manager.download({split: spec.url + spec.files[split][0] for split in SPLITS})
@@ -106,7 +106,7 @@ class Benchmark(datasets.GeneratorBasedBuilder):
             say_differing(spec, {spec.files[split][0]: (path, digests[path]) for split, path in paths.items()})
         return paths
 
-    def _generate_examples(self, path: str, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _generate_examples(self, path: str, split: str) -> Iterator[tuple[str, Row]]:
         spec, labels = self.config.spec, label_set(self.config.spec.label_set)
         dialogues = list(READERS[spec.reader](Path(path), split, labels, {**spec.options, "name": spec.name}))
         if not dialogues:
@@ -128,7 +128,7 @@ def check_counts(spec: DatasetSpec, split: str, path: str, dialogues: list[Dialo
         return
     labels = label_set(spec.label_set).labels
     counted = Counter(turn.emotion for dialogue in dialogues for turn in dialogue.utterances)
-    found: dict[str, Any] = {
+    found: dict[str, int | list[int]] = {
         "dialogues": len(dialogues),
         "labels": [counted[label] for label in labels],
         "utterances": sum(map(len, dialogues)),

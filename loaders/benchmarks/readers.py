@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from erc_synth.loaders.benchmarks.iemocap import iemocap, iemocap_files
 from erc_synth.loaders.benchmarks.reading import (
@@ -65,7 +64,7 @@ def emorynlp_json(path: Path, split: str, labels: LabelSet, options: Mapping[str
     return grouped(path, f"{options.get('name', 'emorynlp')}_{split}", turns())
 
 
-def _key(value: Any) -> str:
+def _key(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected a text, found {value!r}")
     return value

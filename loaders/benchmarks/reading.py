@@ -126,21 +126,24 @@ def repaired(text: str) -> str:
     return text.translate(_C1_REPAIR)
 
 
-def utterance(speaker: Any, text: Any, emotion: str | None) -> Utterance:
+def utterance(speaker: object, text: object, emotion: str | None) -> Utterance:
     """One turn in our spelling: old encodings repaired, the speaker's name on one line.
 
     Raises:
         TypeError: Speaker or text is no text, or holds half of a surrogate pair.
     """
-    for what, value in (("speaker", speaker), ("text", text)):
-        if not isinstance(value, str):
-            raise TypeError(f"the {what} must be a text, found {value!r}")
-        if _SURROGATE.search(value):
-            raise TypeError(f"the {what} holds half of a surrogate pair")
-    return Utterance(" ".join(repaired(speaker).split()), repaired(text), emotion)
+    return Utterance(" ".join(_text("speaker", speaker).split()), _text("text", text), emotion)
 
 
-def joint(speakers: Any) -> str:
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"the {what} must be a text, found {value!r}")
+    if _SURROGATE.search(value):
+        raise TypeError(f"the {what} holds half of a surrogate pair")
+    return repaired(value)
+
+
+def joint(speakers: object) -> str:
     """One name for the speakers of a turn.
 
     Raises:
@@ -151,7 +154,7 @@ def joint(speakers: Any) -> str:
     return JOINT.join(speakers)
 
 
-def labelled(path: Path, line: int, label: Any, labels: LabelSet, where: str = "") -> str:
+def labelled(path: Path, line: int, label: object, labels: LabelSet, where: str = "") -> str:
     """A label of the set; any other is an error with its line and place."""
     if not isinstance(label, str) or label not in labels.labels:
         raise fault(

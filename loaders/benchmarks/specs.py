@@ -50,7 +50,7 @@ class DatasetSpec:
     files: Mapping[str, list[str]]
     licence: str
     citation: str
-    counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int | list[int]]] = field(default_factory=dict)
     url: str = ""
     apply: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -132,7 +132,7 @@ def _same_set(first: DatasetSpec, second: DatasetSpec) -> bool:
     return first.label_set == second.label_set and bool(second.labels) and first.labels != second.labels
 
 
-def _checked(path: Path, name: str, entry: Any) -> DatasetSpec:
+def _checked(path: Path, name: str, entry: object) -> DatasetSpec:
     """One entry of a user's file and its variants; every missing or unknown key is named."""
     if not isinstance(entry, dict):
         raise _incomplete(path, name, "it must be a table")
@@ -148,7 +148,7 @@ def _incomplete(path: Path, name: str, why: str) -> ErcSynthError:
     return ErcSynthError(f"{path}: the corpus {name!r} is not complete: {why}.", hint="benchmarks.toml shows the form.")
 
 
-def _read(path: Path, name: str, entry: Mapping[str, Any]) -> DatasetSpec:
+def _read(path: Path, name: str, entry: Mapping[str, object]) -> DatasetSpec:
     from pydantic import TypeAdapter, ValidationError
 
     if unknown := [key for key in entry if key == "name" or key not in DatasetSpec.__dataclass_fields__]:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training.grid import cells
@@ -238,13 +237,13 @@ def _installed(package: str) -> bool:
         return False
 
 
-def cluster_options(words: Iterable[str]) -> dict[str, Any]:
+def cluster_options(words: Iterable[str]) -> dict[str, int | str]:
     """`NAME=VALUE` words as options of a cluster's engine; whole numbers become `int`.
 
     Raises:
         ErcSynthError: A word of another form.
     """
-    options: dict[str, Any] = {}
+    options: dict[str, int | str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not (name and equals and value):

@@ -8,7 +8,7 @@ Not covered: what each classifier is (`registry` and the modules beside it), fol
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -19,13 +19,18 @@ from erc_synth.training.batching import Special
 from erc_synth.training.config import RunConfig
 from erc_synth.training.models import registry
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-def special_of(tokenizer: Any, encoder: Encoder, max_tokens: int) -> Special:
+
+def special_of(tokenizer: PreTrainedTokenizerBase, encoder: Encoder, max_tokens: int) -> Special:
     """Special ids and the longest input that the backbone and `max_tokens` allow."""
     return Special.of(tokenizer, encoder.longest or max_tokens, max_tokens)
 
 
-def create(config: RunConfig, classes: int, tokenizer: Any, *, folder: Path | None = None) -> nn.Module:
+def create(
+    config: RunConfig, classes: int, tokenizer: PreTrainedTokenizerBase, *, folder: Path | None = None
+) -> nn.Module:
     """A classifier with pre-trained encoders (or, with `folder`, the bare form to load weights into).
 
     Raises:

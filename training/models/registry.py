@@ -26,6 +26,7 @@ from erc_synth.training.options import Marker, Optimisation
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
+    from transformers import PreTrainedTokenizerBase
 
     from erc_synth.loaders.schema import Dialogue, LabelSet
     from erc_synth.training.backbones import Encoder
@@ -52,7 +53,7 @@ class Start:
     """
 
     encoded: Encoded
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     optimisation: Optimisation
     seed: int
     folder: Path
@@ -100,7 +101,9 @@ class Spec(Generic[Options]):
     def check(self, options: Options, optimisation: Optimisation) -> None:
         """Refuse options that do not fit together (`ErcSynthError`), before any work."""
 
-    def prepare(self, options: Options, dialogues: Sequence[Dialogue], encoded: Encoded, tokenizer: Any) -> Encoded:
+    def prepare(
+        self, options: Options, dialogues: Sequence[Dialogue], encoded: Encoded, tokenizer: PreTrainedTokenizerBase
+    ) -> Encoded:
         """Add to the tokens what only this classifier reads. The first of several processes comes first."""
         return encoded
 

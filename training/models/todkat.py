@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from erc_synth.training.batching import Batch, Encoded
 from erc_synth.training.models import topics
 from erc_synth.training.models.registry import Spec, Start
 from erc_synth.training.options import Optimisation, opt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Mode = Literal["released", "fixed", "paper"]
 
@@ -174,7 +177,11 @@ class TodkatSpec(Spec[TodkatOptions]):
         return network
 
     def prepare(
-        self, options: TodkatOptions, dialogues: Sequence[Dialogue], encoded: Encoded, tokenizer: Any
+        self,
+        options: TodkatOptions,
+        dialogues: Sequence[Dialogue],
+        encoded: Encoded,
+        tokenizer: PreTrainedTokenizerBase,
     ) -> Encoded:
         """Commonsense phrases, where a source is given."""
         if options.knowledge is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training import checkpoints
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.models.registry import Start
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 MASKED = 0.15  # share of tokens, as in BERT
 
@@ -85,7 +88,9 @@ class _MaskedLM(nn.Module):
         self.encoder = encoder
         self.bias = nn.Parameter(torch.zeros(encoder.backbone.config.vocab_size))  # type: ignore[union-attr, arg-type]
 
-    def forward(self, rows: list[np.ndarray], tokenizer: Any, random: np.random.Generator) -> Tensor | None:
+    def forward(
+        self, rows: list[np.ndarray], tokenizer: PreTrainedTokenizerBase, random: np.random.Generator
+    ) -> Tensor | None:
         """Masked-LM loss plus the topic layer's penalty; ``None`` when no token was masked."""
         encoder = self.encoder
         ids, mask = encoder.pad(rows)
@@ -100,6 +105,13 @@ class _MaskedLM(nn.Module):
         return functional.cross_entropy(states @ words.T + self.bias, ids[hidden]) + encoder.penalty  # type: ignore[operator]
 
 
+class _State(TypedDict):
+    """What a checkpoint knows besides weights."""
+
+    epochs: int
+    seconds: float
+
+
 def pretrain(encoder: TopicEncoder, start: Start, epochs: int) -> float:
     """Masked-LM on the train utterances with the topic layer; a checkpoint per epoch; returns seconds.
 
@@ -110,16 +122,17 @@ def pretrain(encoder: TopicEncoder, start: Start, epochs: int) -> float:
     rows = [encoded.text(d, t, end=True) for d in range(len(encoded)) for t in range(encoded.turns(d))]
     language = _MaskedLM(encoder).to(next(encoder.parameters()).device)
     optim = torch.optim.AdamW(language.parameters(), lr=start.optimisation.learning_rate)
-    state = checkpoints.load_checkpoint(start.folder, language, optim) or {"epochs": 0, "seconds": 0.0}
+    kept = checkpoints.load_checkpoint(start.folder, language, optim)
+    state = cast(_State, kept) if kept else _State(epochs=0, seconds=0.0)
     language.train()
     for epoch in range(state["epochs"], epochs):
         loss = _epoch(language, optim, rows, start, epoch)
         print(f"topics epoch {epoch + 1}/{epochs}: loss {loss:.4f}", file=sys.stderr)
-        state = {"epochs": epoch + 1, "seconds": state["seconds"] + time.monotonic() - begun}
+        state = _State(epochs=epoch + 1, seconds=state["seconds"] + time.monotonic() - begun)
         begun = time.monotonic()
         if PartialState().is_main_process:
-            checkpoints.save_checkpoint(start.folder, language, optim, state)
-    return float(state["seconds"])
+            checkpoints.save_checkpoint(start.folder, language, optim, dict(state))
+    return state["seconds"]
 
 
 def _epoch(language: _MaskedLM, optim: Optimizer, rows: list[np.ndarray], start: Start, epoch: int) -> float:
