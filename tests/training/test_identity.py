@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import label_set, to_utterances
-from erc_synth.training import checkpoints, evaluation, loop
+from erc_synth.training import checkpoints, evaluation, loop, pipeline
 from erc_synth.training.config import parse
 from erc_synth.training.pipeline import run
 from fakes import tiny_run
@@ -131,6 +131,30 @@ def test_prediction_files_of_two_names_differ():
     names = ["./a/b:c", "./a-b:c", "a/b:c", "meld", "Meld", "a-b-c"]
     assert len({evaluation.file_part(name).lower() for name in names}) == len(names)
     assert evaluation.file_part("meld") == "meld"
+
+
+def test_another_content_of_a_file_that_is_read_is_refused(tiny, repo_folder, tmp_path):
+    vectors = tmp_path / "words.vec"
+    given = [tiny, repo_folder, tmp_path / "r", "--model", "emoone", "--method", "word", "--word-vectors", vectors]
+    names = label_set("meld").labels
+    vectors.write_text("\n".join(f"{name} {i} 1" for i, name in enumerate(names)))
+    run(tiny_run.config(*given, "--epochs", 1))
+    vectors.write_text("\n".join(f"{name} 1 {i}" for i, name in enumerate(names)))
+    with pytest.raises(ErcSynthError, match="other files: word_vectors"):
+        run(tiny_run.config(*given, "--epochs", 1))
+
+
+def test_tokens_are_counted_as_whole_numbers(tiny, repo_folder, tmp_path, monkeypatch):
+    many = 2**24 + 1  # float32 holds no such number
+    real = pipeline.Stages.run
+
+    def counted(self):
+        real(self)
+        self.tokens = many
+
+    monkeypatch.setattr(pipeline.Stages, "run", counted)
+    monkeypatch.setattr(pipeline, "tokens_of", lambda _: 0)
+    assert run(config(tiny, repo_folder, tmp_path / "r", "--epochs", 1))["cost"]["tokens"] == many
 
 
 def test_metrics_carry_the_fingerprints_of_run_json(tiny, repo_folder, tmp_path):

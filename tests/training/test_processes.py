@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from safetensors.torch import load_file
@@ -14,6 +17,7 @@ from fakes.hub import TOKEN, HubServer
 from fakes.tiny_run import words
 
 SLOW = ["--model", "baseline", "--epochs", "12", "--max-train-dialogues", "6", "--save-steps", "1"]
+CREATE = "/api/repos/create"
 
 
 def _start(given, folder, **more):
@@ -75,3 +79,45 @@ def test_a_push_after_a_finished_run_is_made_once(tiny, repo_folder, tmp_path):
         _finish([*given, "--push-to-hub", "org/classifier"], tmp_path, **endpoint)
         assert (tmp_path / "log.txt").read_text().count("is finished") == 1
         assert len(hub.repos["org/classifier"].commits) <= 2  # that of the new repo, and one push
+        made = [path for method, path in hub.requests if (method, path.partition("?")[0]) == ("POST", CREATE)]
+        assert len(made) == 1
+
+
+class Phrases(BaseHTTPRequestHandler):
+    """A chat server that keeps what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self):
+        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(given["messages"][0]["content"])
+        body = json.dumps({"choices": [{"message": {"content": "PersonX wanted: a nap"}}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def phrases():
+    Phrases.asked.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Phrases)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+def test_knowledge_is_asked_once_per_text_and_the_topics_are_trained_alike(tiny, repo_folder, tmp_path, phrases):
+    more = ["--model", "todkat", "--mode", "paper", "--topic-epochs", "1", "--epochs", "1",
+            "--max-train-dialogues", "4", "--max-eval-dialogues", "2", "--knowledge", phrases,
+            "--knowledge-cache", str(tmp_path / "cache")]  # fmt: skip
+    _finish(words(tiny, repo_folder, tmp_path / "r", *more), tmp_path)
+    assert Phrases.asked
+    assert len(Phrases.asked) == len(set(Phrases.asked))
+    cached = [json.loads(line) for file in (tmp_path / "cache").iterdir() for line in file.read_text().splitlines()]
+    assert len(cached) == len(Phrases.asked)
+    assert _metrics(tmp_path / "r")["cost"]["processes"] == 2
