@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from erc_synth.cli.browse import browse
 from erc_synth.cli.build import build
 from erc_synth.cli.curate import curate
 from erc_synth.cli.demo import demo
@@ -28,6 +29,7 @@ from erc_synth.cli.predict import predict
 from erc_synth.cli.publish import publish
 from erc_synth.cli.quality import app as quality
 from erc_synth.cli.report import report
+from erc_synth.cli.show import show
 from erc_synth.cli.stats import stats
 from erc_synth.cli.train import PASS_ON, train
 
@@ -50,6 +52,8 @@ app.command("stats")(stats)
 app.command("report")(report)
 app.command("train", context_settings=PASS_ON)(train)
 app.command("predict")(predict)
+app.command("browse")(browse)
+app.command("show")(show)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 

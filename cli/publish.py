@@ -32,6 +32,7 @@ def publish(
     from huggingface_hub.utils import disable_progress_bars
 
     from erc_synth.dataset_cards import publish as stage
+    from erc_synth.dataset_cards.space import is_space
     from erc_synth.loaders.errors import ErcSynthError
 
     if check is not None:
@@ -42,6 +43,10 @@ def publish(
         raise ErcSynthError("No repo id was given.", hint="Use --repo-id org/erc-synth, or --check FOLDER.")
     if gated not in (None, "auto", "manual"):
         raise ErcSynthError(f"--gated {gated} is unknown.", hint="Use auto or manual.")
+    if is_space(folder):
+        unfit = {"--gated": gated, "--tag": tag, "--create-pr": create_pr, "--allow-delete": allow_delete}
+        _publish_space(folder, repo_id, [flag for flag, value in unfit.items() if value], private, dry_run)
+        return
     disable_progress_bars()  # one line says what is sent; a bar for each file says less
     confirm = typer.confirm if sys.stdin.isatty() else lambda question: True
     result = stage.publish(
@@ -49,6 +54,17 @@ def publish(
         dry_run=dry_run, allow_delete=allow_delete,
     )  # fmt: skip
     _say(result, repo_id, dry_run=dry_run)
+
+
+def _publish_space(folder: Path, repo_id: str, unfit: list[str], private: bool, dry_run: bool) -> None:
+    """The page of `erc-synth browse --space`."""
+    from erc_synth.dataset_cards.space import publish_space
+    from erc_synth.loaders.errors import ErcSynthError
+
+    if unfit:
+        raise ErcSynthError(f"{unfit[0]} is for data sets; {folder} is a Space.", hint="Leave it out.")
+    result = publish_space(folder, repo_id, private=private, dry_run=dry_run, say=typer.echo)
+    _say(result, f"spaces/{repo_id}", dry_run=dry_run)
 
 
 def _say(result: Published, repo_id: str, *, dry_run: bool) -> None:
