@@ -17,7 +17,8 @@ from typing import Any
 
 from erc_synth.generation.drawing import Drawn, drawn
 from erc_synth.generation.grammar import Constraint, constraint
-from erc_synth.generation.recipe import Recipe
+from erc_synth.generation.language import base
+from erc_synth.generation.recipe import Example, Recipe
 from erc_synth.loaders.errors import ErcSynthError
 
 Message = dict[str, str]
@@ -45,10 +46,11 @@ def sentences(recipe: Recipe, emotion: str | None, names: tuple[str, ...] = ()) 
     ending = words["natural_ending"]
     if emotion is not None:
         ending = words["balanced_ending"].format(emotion=emotion)
-    numbered = ", ".join(f"{number} for {label}" for label, number in form.numbers)
+    between, numbered = recipe.words.between, recipe.words.numbered
+    labels = between.join(numbered.format(number=number, label=label) for label, number in form.numbers)
     return (
-        words["task"].format(cast=", ".join(names or form.names), ending=ending),
-        words["labelling"].format(labels=numbered),
+        words["task"].format(cast=between.join(names or form.names), ending=ending),
+        words["labelling"].format(labels=labels),
         words["structure"].format(
             speaker=form.speaker, utterance=form.utterance, number=form.number, line=form.line("...", "...", "...")
         ),
@@ -98,7 +100,7 @@ def build(
         answer = "\n".join(recipe.format.line(*line) for line in lines)
         messages.append({"role": "assistant", "content": answer})
     messages.append({"role": "user", "content": _ask(recipe, emotion, count if fixed else None, job)})
-    held = constraint(form, count, draw, job.labels) if constrain else None
+    held = constraint(form, recipe.words, count, draw, job.labels) if constrain else None
     return Prompt(tuple(messages), seed, emotion, held)
 
 
@@ -108,11 +110,11 @@ def _ask(recipe: Recipe, emotion: str | None, lines: int | None, job: Drawn) -> 
     if job.topic:
         parts.append(recipe.prompt["topic"].format(topic=job.topic))
     if lines is not None:
-        parts.append(f"Write exactly {lines} lines.")
+        parts.append(recipe.words.lines.format(lines=lines))
     if job.labels:
-        plan = ", ".join(recipe.format.label(label) for label in job.labels)
+        plan = recipe.words.between.join(recipe.format.label(label) for label in job.labels)
         parts.append(recipe.prompt["plan"].format(plan=plan))
-    return " ".join(parts)
+    return recipe.words.gap.join(parts)
 
 
 @cache
@@ -121,26 +123,33 @@ def _example_file() -> dict[str, Any]:
 
 
 def _examples(recipe: Recipe, count: int, draw: random.Random) -> list[list[tuple[str, str, str]]]:
+    """Few-shot dialogues: the recipe's own, or the shipped English ones, with speakers of the cast."""
     if count == 0:
         return []
-    content = _example_file()
-    if recipe.label_set not in content["label_sets"]:
-        raise ErcSynthError(
-            f"There are no few-shot examples for the label set {recipe.label_set!r}.",
-            hint="Use --few-shot 0.",
-        )
-    column = 2 + content["label_sets"].index(recipe.label_set)
-    chosen = draw.sample(content["dialogue"], min(count, len(content["dialogue"])))
+    dialogues = recipe.examples or _shipped_examples(recipe)
     examples = []
-    for dialogue in chosen:
+    for dialogue in draw.sample(dialogues, min(count, len(dialogues))):
         names = draw.sample(recipe.format.names, len(recipe.format.names))
-        examples.append([(names[line[0]], line[1], line[column]) for line in dialogue["lines"]])
+        examples.append([(names[place], text, label) for place, text, label in dialogue])
     return examples
 
 
-def example_texts() -> frozenset[str]:
-    """All utterances of the few-shot examples, to find copies of them."""
-    return frozenset(line[1] for dialogue in _example_file()["dialogue"] for line in dialogue["lines"])
+def _shipped_examples(recipe: Recipe) -> tuple[Example, ...]:
+    content = _example_file()
+    if recipe.label_set not in content["label_sets"] or base(recipe.language) != "en":
+        raise ErcSynthError(
+            f"{recipe.name}: there are no few-shot examples of the label set {recipe.label_set!r} in the language "
+            f"{recipe.language!r}.",
+            hint="Give the recipe its own [[examples]], or use --few-shot 0.",
+        )
+    column = 2 + content["label_sets"].index(recipe.label_set)
+    return tuple(tuple((line[0], line[1], line[column]) for line in one["lines"]) for one in content["dialogue"])
+
+
+def example_texts(recipe: Recipe | None = None) -> frozenset[str]:
+    """All utterances of the few-shot examples, a recipe's own included, to find copies of them."""
+    shipped = frozenset(line[1] for dialogue in _example_file()["dialogue"] for line in dialogue["lines"])
+    return shipped | {text for dialogue in (recipe.examples if recipe else ()) for _, text, _ in dialogue}
 
 
 def apply_template(template: str, messages: tuple[Message, ...]) -> str:

@@ -36,6 +36,7 @@ class Run:
     limits: Limits
     splits: Ratios
     adaptive: bool
+    examples: frozenset[str]
     dialogues: tuple[Dialogue, ...]
 
 
@@ -61,13 +62,15 @@ def _is_run(folder: Path) -> bool:
 
 def read_run(folder: Path) -> Run:
     """Accepted dialogues of a run and the demands of its recipe; an interrupted run will do."""
+    from erc_synth.generation.language import base
+    from erc_synth.generation.prompts import example_texts
     from erc_synth.generation.runs.folder import accepted_dialogues, recipe_of
 
     recipe = recipe_of(folder)
     train, validation, test = (float(recipe.splits[name]) for name in SPLITS)
     return Run(
         config=recipe.name,
-        language=recipe.language,
+        language=base(recipe.language),
         cast=recipe.format.names if recipe.closed_cast else (),
         names=recipe.format.names,
         labels=recipe.labels,
@@ -75,6 +78,7 @@ def read_run(folder: Path) -> Run:
         limits=recipe.curation,
         splits=(train, validation, test),
         adaptive=recipe.balanced and recipe.balance == "adaptive",
+        examples=example_texts(recipe),
         dialogues=tuple(accepted_dialogues(folder)),
     )
 
@@ -129,8 +133,6 @@ def curate_runs(
 def _curate_run(
     folder: Path, options: curation.Options, leaks: LeakIndex | None, seen: curation.Seen, recipe_splits: bool
 ) -> tuple[curation.Curated, Curation]:
-    from erc_synth.generation.prompts import example_texts
-
     run = read_run(folder)
     splits = run.splits if recipe_splits else options.splits
     given = options.limits.model_dump(exclude_unset=True)  # what the command line says goes before the recipe
@@ -145,7 +147,7 @@ def _curate_run(
         splits=splits,
         level=run.adaptive,
     )
-    curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=example_texts())
+    curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=run.examples)
     return curated, curated.report(recipe=run.config)
 
 

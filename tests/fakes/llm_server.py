@@ -69,6 +69,7 @@ class LlmServer:
         key: Bearer token that is wanted, on the routes that the real server guards.
         chat: False: the model has no chat template.
         owner: `owned_by` of the model; `None` for the flavour's own.
+        text: The answer, or a function of (request, seed) that gives it.
         slots: Requests worked on at a time, the others queue; `None` for any number.
     """
 
@@ -259,7 +260,7 @@ class LlmServer:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            text = dialogue_for(prompt, seed) if self.text is None else self.text
+            text = self._text(body, prompt, seed)
             content = shape(text, seed)
             async with self.slots:
                 now = asyncio.get_running_loop().time()
@@ -274,6 +275,11 @@ class LlmServer:
             return self._json(content)
         finally:
             self.in_flight -= 1
+
+    def _text(self, body, prompt, seed):
+        if callable(self.text):
+            return self.text(body, seed)
+        return dialogue_for(prompt, seed) if self.text is None else self.text
 
     def _json(self, content):
         """The answer; TGI tells in headers what it counted and how long it took (router/src/server.rs)."""
