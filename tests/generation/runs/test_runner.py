@@ -1,7 +1,6 @@
 """Runs against a real HTTP server: nothing lost, nothing twice, everything said."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -13,45 +12,22 @@ from dataclasses import replace
 
 import pytest
 
-from erc_synth.generation.recipe import load_profile, load_recipe
+from erc_synth.generation.recipe import load_profile
 from erc_synth.generation.runs.folder import accepted_dialogues
 from erc_synth.generation.runs.journal import read_attempts, read_records
-from erc_synth.generation.runs.options import Options, with_profile_defaults
-from erc_synth.generation.runs.run import Run, Watch
-from erc_synth.generation.serving.access import read_access
-from erc_synth.generation.serving.engines import Opened
+from erc_synth.generation.runs.options import with_profile_defaults
+from erc_synth.generation.runs.run import Run
 from erc_synth.generation.serving.openai import OpenAITransport
 from erc_synth.generation.serving.tgi import TgiTransport
 from erc_synth.loaders.errors import ErcSynthError
 from fakes.llm_server import FAULTS, LlmServer
-
-RECIPE = load_recipe("meld_balanced")
-
-
-def _options(**changes):
-    base = Options(profile=load_profile("vicuna-1.5"), sampling=dict(RECIPE.sampling), dialogues=20, patience=20)
-    return replace(base, **changes)
-
-
-def _opened(urls, transport=None):
-    return Opened(read_access(urls), transport or OpenAITransport())
-
-
-def _run(server, out, recipe=RECIPE, transport=None, urls=None, **changes):
-    said = []
-    servers = _opened(urls or [server.url], transport)
-    asyncio.run(Run(recipe, _options(**changes), servers, out, Watch(say=said.append)).execute())
-    return json.loads((out / recipe.name / "manifest.json").read_text()), said
-
-
-def _accepted(out):
-    return [r for r in read_attempts(out / RECIPE.name / "journal.jsonl") if r["outcome"] == "accepted"]
+from fakes.served import RECIPE, accepted, opened, options, run
 
 
 @pytest.mark.tgi
 def test_tgi_run_sends_the_vicuna_prompt_and_the_sampling(tmp_path):
     with LlmServer() as server:
-        manifest, _ = _run(server, tmp_path, transport=TgiTransport("vicuna"))
+        manifest, _ = run(server, tmp_path, transport=TgiTransport("vicuna"))
         body = server.requests[0]
     assert body["inputs"].endswith(" ASSISTANT:")
     assert "USER: Write a natural dialogue" in body["inputs"]
@@ -66,7 +42,7 @@ def test_tgi_run_sends_the_vicuna_prompt_and_the_sampling(tmp_path):
 def test_neutral_values_are_left_out_because_tgi_refuses_them(tmp_path):
     sampling = {**RECIPE.sampling, "top_p": 1.0, "typical_p": 1.0, "top_k": 0}
     with LlmServer() as server:
-        manifest, _ = _run(server, tmp_path, transport=TgiTransport("vicuna"), sampling=sampling, dialogues=2)
+        manifest, _ = run(server, tmp_path, transport=TgiTransport("vicuna"), sampling=sampling, dialogues=2)
         assert not {"top_p", "typical_p", "top_k"} & {k for k, v in server.requests[0]["parameters"].items() if v}
     assert manifest["counts"]["accepted"] == 2
 
@@ -74,7 +50,7 @@ def test_neutral_values_are_left_out_because_tgi_refuses_them(tmp_path):
 @pytest.mark.tgi
 def test_constraint_reaches_tgi_as_a_regex_grammar(tmp_path):
     with LlmServer() as server:
-        _run(server, tmp_path, transport=TgiTransport("vicuna"), constrain=True, dialogues=1)
+        run(server, tmp_path, transport=TgiTransport("vicuna"), constrain=True, dialogues=1)
         assert server.requests[0]["parameters"]["grammar"]["type"] == "regex"
 
 
@@ -86,7 +62,7 @@ def test_a_refused_request_stops_at_once_with_the_servers_words(tmp_path):
 
     with LlmServer(faults=1.0, kinds=("422",)) as server:
         with pytest.raises(ErcSynthError, match="refused a request: HTTP 422: too long"):
-            _run(server, tmp_path, transport=Naive("vicuna"), dialogues=1)
+            run(server, tmp_path, transport=Naive("vicuna"), dialogues=1)
         assert len(server.requests) == 1
 
 
@@ -101,12 +77,12 @@ def test_a_refused_request_stops_at_once_with_the_servers_words(tmp_path):
 )
 def test_options_out_of_bounds_are_refused(changes, flags, message):
     with pytest.raises(ErcSynthError, match=message):
-        with_profile_defaults(_options(**changes), RECIPE, **flags)
+        with_profile_defaults(options(**changes), RECIPE, **flags)
 
 
 def test_no_server_is_one_sentence(tmp_path):
     with pytest.raises(ErcSynthError, match=r"No endpoint answers: .*Start the server"):
-        _run(None, tmp_path, urls=["http://127.0.0.1:9"])
+        run(None, tmp_path, urls=["http://127.0.0.1:9"])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +96,7 @@ def test_no_server_is_one_sentence(tmp_path):
 )
 def test_each_flavour_is_known_and_says_what_it_drops(tmp_path, flavour, sent, dropped):
     with LlmServer(flavour=flavour) as server:
-        manifest, said = _run(server, tmp_path, dialogues=2)
+        manifest, said = run(server, tmp_path, dialogues=2)
         body = server.requests[0]
     assert {name: body[name] for name in sent} == sent
     assert manifest["dropped_parameters"] == dropped
@@ -129,7 +105,7 @@ def test_each_flavour_is_known_and_says_what_it_drops(tmp_path, flavour, sent, d
 
 def test_strict_sampling_refuses_a_server_that_drops(tmp_path):
     with LlmServer(flavour="vllm") as server, pytest.raises(ErcSynthError, match="does not take typical_p"):
-        _run(server, tmp_path, strict_sampling=True)
+        run(server, tmp_path, strict_sampling=True)
 
 
 @pytest.mark.parametrize(
@@ -138,15 +114,15 @@ def test_strict_sampling_refuses_a_server_that_drops(tmp_path):
 )
 def test_constraint_in_each_flavours_own_field(tmp_path, flavour, key):
     with LlmServer(flavour=flavour) as server:
-        _run(server, tmp_path, dialogues=1, constrain=True)
+        run(server, tmp_path, dialogues=1, constrain=True)
         assert key in server.requests[0]
 
 
 def test_a_wrong_model_is_refused_unless_told_otherwise(tmp_path):
     with LlmServer(model="other/model", flavour="vllm") as server:
         with pytest.raises(ErcSynthError, match="hosts 'other/model'"):
-            _run(server, tmp_path)
-        manifest, _ = _run(server, tmp_path, any_model=True, dialogues=1)
+            run(server, tmp_path)
+        manifest, _ = run(server, tmp_path, any_model=True, dialogues=1)
     assert manifest["server"]["model_id"] == manifest["model"]["id"] == "other/model"
     assert manifest["model"]["licence"]["id"] == "unknown"
     assert {d.generator for d in accepted_dialogues(tmp_path / RECIPE.name)} == {"other/model"}
@@ -154,8 +130,8 @@ def test_a_wrong_model_is_refused_unless_told_otherwise(tmp_path):
 
 def test_balanced_asks_for_each_emotion_equally_often(tmp_path):
     with LlmServer(flavour="vllm") as server:
-        _run(server, tmp_path, dialogues=21)
-    emotions = [record["emotion"] for record in _accepted(tmp_path)]
+        run(server, tmp_path, dialogues=21)
+    emotions = [record["emotion"] for record in accepted(tmp_path)]
     assert {emotions.count(emotion) for emotion in RECIPE.labels.labels} == {3}
 
 
@@ -176,7 +152,7 @@ def test_adaptive_balance_is_more_even_than_round_robin(tmp_path):
     for balance in ("round-robin", "adaptive"):
         recipe = replace(RECIPE, balance=balance, source=RECIPE.source.replace("round-robin", balance))
         with Biased(flavour="vllm") as server:
-            manifest, _ = _run(server, tmp_path / balance, recipe=recipe, dialogues=70, concurrency=1)
+            manifest, _ = run(server, tmp_path / balance, recipe=recipe, dialogues=70, concurrency=1)
         counts = [manifest["label_counts"].get(label, 0) for label in RECIPE.labels.labels if label != "neutral"]
         spread[balance] = max(counts) - min(counts)
     assert spread["adaptive"] <= 2 < spread["round-robin"]
@@ -185,8 +161,8 @@ def test_adaptive_balance_is_more_even_than_round_robin(tmp_path):
 def test_adaptive_balance_does_not_burst(tmp_path):
     recipe = replace(RECIPE, balance="adaptive", source=RECIPE.source.replace("round-robin", "adaptive"))
     with LlmServer(flavour="vllm", delay=0.3) as server:
-        _run(server, tmp_path, recipe=recipe, dialogues=7, concurrency=7)
-    assert {record["emotion"] for record in _accepted(tmp_path)} == set(RECIPE.labels.labels)
+        run(server, tmp_path, recipe=recipe, dialogues=7, concurrency=7)
+    assert {record["emotion"] for record in accepted(tmp_path)} == set(RECIPE.labels.labels)
 
 
 @pytest.mark.parametrize(("variable", "engine"), [("TGI_URL", "tgi"), ("OPENAI_URL", "openai")])
@@ -196,7 +172,7 @@ def test_a_real_server_when_one_is_named(tmp_path, variable, engine):
     if not url:
         pytest.skip(f"${variable} names no server")
     transport = TgiTransport("vicuna") if engine == "tgi" else OpenAITransport()
-    manifest, _ = _run(None, tmp_path, transport=transport, urls=[url], dialogues=2, any_model=True, few_shot=1,
+    manifest, _ = run(None, tmp_path, transport=transport, urls=[url], dialogues=2, any_model=True, few_shot=1,
                        constrain=True)  # fmt: skip
     assert manifest["counts"]["accepted"] == 2
     assert manifest["server"]["model_id"]
@@ -205,21 +181,21 @@ def test_a_real_server_when_one_is_named(tmp_path, variable, engine):
 @pytest.mark.parametrize("kind", FAULTS)
 def test_every_fault_is_survived(tmp_path, kind):
     with LlmServer(faults=0.3, kinds=(kind,), flavour="vllm", seed=2) as server:
-        manifest, _ = _run(server, tmp_path, dialogues=12)
+        manifest, _ = run(server, tmp_path, dialogues=12)
     assert manifest["counts"]["accepted"] == 12
     assert sum(manifest["counts"]["errors"].values()) > 0
 
 
 def test_overload_lowers_the_pressure_and_all_jobs_end(tmp_path):
     with LlmServer(limit=3, delay=0.01, flavour="vllm") as server:
-        manifest, _ = _run(server, tmp_path, dialogues=40)
+        manifest, _ = run(server, tmp_path, dialogues=40)
     assert manifest["counts"]["accepted"] == 40
     assert server.peak <= 3
 
 
 def test_a_dead_endpoint_is_left_out(tmp_path):
     with LlmServer(flavour="vllm") as alive, LlmServer(flavour="vllm", dead=True) as dead:
-        manifest, _ = _run(alive, tmp_path, urls=[alive.url, dead.url], dialogues=40)
+        manifest, _ = run(alive, tmp_path, urls=[alive.url, dead.url], dialogues=40)
         assert alive.served == 40
     assert manifest["counts"]["accepted"] == 40
 
@@ -233,7 +209,7 @@ def test_an_endpoint_that_comes_late_says_first_who_it_is(tmp_path, model, serve
     with LlmServer(flavour="vllm", delay=0.1) as early:
         starter = threading.Timer(0.3, late.__enter__)
         starter.start()
-        manifest, said = _run(early, tmp_path, urls=[early.url, f"http://127.0.0.1:{port}"], dialogues=36,
+        manifest, said = run(early, tmp_path, urls=[early.url, f"http://127.0.0.1:{port}"], dialogues=36,
                               concurrency=2)  # fmt: skip
         starter.join()
     late.__exit__()
@@ -244,23 +220,23 @@ def test_an_endpoint_that_comes_late_says_first_who_it_is(tmp_path, model, serve
 
 def test_a_server_that_queues_is_not_flooded(tmp_path):
     with LlmServer(flavour="vllm", slots=4, delay=0.05) as server:
-        run = Run(RECIPE, _options(dialogues=240, concurrency=64), _opened([server.url]), tmp_path)
+        run = Run(RECIPE, options(dialogues=240, concurrency=64), opened([server.url]), tmp_path)
         asyncio.run(run.execute())
     assert server.peak == 64  # it was tried
     assert run.tally.accepted == 240
     assert run._limiter.limit <= 16
 
 
-def test_requests_that_are_never_answered_stop_the_run(tmp_path):
+def test_requests_that_are_never_answered_stop_therun(tmp_path):
     with LlmServer(flavour="vllm", delay=30) as server, pytest.raises(ErcSynthError, match="no answer for") as stop:
-        _run(server, tmp_path, patience=0.5, dialogues=3)
+        run(server, tmp_path, patience=0.5, dialogues=3)
     assert stop.value.exit_code == 3
 
 
 def test_a_request_the_server_always_fails_at_is_given_up_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("erc_synth.generation.runs.worker.RETRY_BASE", 0.001)
     with LlmServer(flavour="vllm", faults=1.0, kinds=("500",)) as server:
-        run = Run(RECIPE, _options(dialogues=2), _opened([server.url]), tmp_path)
+        run = Run(RECIPE, options(dialogues=2), opened([server.url]), tmp_path)
         asyncio.run(run.execute())
         assert len(server.requests) == 20
     assert run.tally.given_up == 2
@@ -272,12 +248,12 @@ def test_endpoints_of_different_models_are_refused(tmp_path):
         LlmServer(flavour="vllm", model="b") as other,
         pytest.raises(ErcSynthError, match="different models"),
     ):
-        _run(one, tmp_path, urls=[one.url, other.url])
+        run(one, tmp_path, urls=[one.url, other.url])
 
 
 def test_unparsed_answers_are_kept_with_reason_and_text(tmp_path):
     with LlmServer(text="I cannot do that.", flavour="vllm") as server:
-        manifest, _ = _run(server, tmp_path, dialogues=1)
+        manifest, _ = run(server, tmp_path, dialogues=1)
     records = list(read_attempts(tmp_path / RECIPE.name / "journal.jsonl"))
     assert len(records) == 8
     assert {(r["outcome"], r["reason"], r["text"]) for r in records} == {("rejected", "no_turns", "I cannot do that.")}
@@ -287,44 +263,44 @@ def test_unparsed_answers_are_kept_with_reason_and_text(tmp_path):
 
 def test_parse_floor_stops_with_exit_code_3_and_keeps_what_is_there(tmp_path):
     with LlmServer(text="no", flavour="vllm") as server, pytest.raises(ErcSynthError, match="are kept") as stop:
-        _run(server, tmp_path, dialogues=400, parse_floor=0.5)
+        run(server, tmp_path, dialogues=400, parse_floor=0.5)
     assert stop.value.exit_code == 3
     assert (tmp_path / RECIPE.name / "manifest.json").exists()
 
 
 def test_silence_stops_with_exit_code_3(tmp_path):
     with LlmServer(faults=1.0, kinds=("503",), flavour="vllm") as server, pytest.raises(ErcSynthError) as stop:
-        _run(server, tmp_path, patience=1.0, dialogues=3)
+        run(server, tmp_path, patience=1.0, dialogues=3)
     assert stop.value.exit_code == 3
 
 
 def test_the_same_command_again_asks_nothing_twice(tmp_path):
     with LlmServer(flavour="vllm") as server:
-        _run(server, tmp_path, dialogues=10)
+        run(server, tmp_path, dialogues=10)
         before = server.served
-        manifest, _ = _run(server, tmp_path, dialogues=15)
+        manifest, _ = run(server, tmp_path, dialogues=15)
         assert server.served - before == 5
     assert manifest["counts"]["accepted"] == 15
-    assert len({r["index"] for r in _accepted(tmp_path)}) == len(_accepted(tmp_path)) == 15
+    assert len({r["index"] for r in accepted(tmp_path)}) == len(accepted(tmp_path)) == 15
 
 
 def test_changed_options_begin_a_new_journal_loudly_and_always_refuses(tmp_path):
     with LlmServer(flavour="vllm") as server:
-        _run(server, tmp_path, dialogues=3)
+        run(server, tmp_path, dialogues=3)
         with pytest.raises(ErcSynthError, match="another recipe, other options or another model"):
-            _run(server, tmp_path, dialogues=3, run_seed=1, resume="always")
-        _, said = _run(server, tmp_path, dialogues=3, run_seed=1)
+            run(server, tmp_path, dialogues=3, run_seed=1, resume="always")
+        _, said = run(server, tmp_path, dialogues=3, run_seed=1)
     assert any("NEW JOURNAL" in line for line in said)
     assert len(list((tmp_path / RECIPE.name).glob("journal*.jsonl"))) == 2
 
 
 def test_dialogues_carry_their_provenance(tmp_path):
     with LlmServer(flavour="vllm") as server:
-        _run(server, tmp_path, dialogues=9)
+        run(server, tmp_path, dialogues=9)
     dialogues = list(accepted_dialogues(tmp_path / RECIPE.name))
     assert [d.dialogue_id for d in dialogues] == [f"meld_balanced-{i:06d}" for i in range(9)]
     assert {d.generator for d in dialogues} == {"lmsys/vicuna-13b-v1.5"}
-    by_index = {r["index"]: r for r in _accepted(tmp_path)}
+    by_index = {r["index"]: r for r in accepted(tmp_path)}
     assert all(
         d.seed == by_index[i]["seed"] and d.target_emotion == by_index[i]["emotion"] for i, d in enumerate(dialogues)
     )
@@ -333,7 +309,7 @@ def test_dialogues_carry_their_provenance(tmp_path):
 def test_the_token_never_reaches_journal_or_manifest(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secretsecret")
     with LlmServer(flavour="vllm") as server:
-        _run(server, tmp_path, dialogues=2)
+        run(server, tmp_path, dialogues=2)
     assert all("hf_secret" not in path.read_text() for path in (tmp_path / RECIPE.name).glob("*.json*"))
 
 
@@ -355,7 +331,7 @@ def test_kill_at_random_moments_loses_and_doubles_nothing(tmp_path):
                 assert accepted_before <= {r["index"] for r in whole}
                 accepted_before = {r["index"] for r in whole}
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=100)
-    indices = [r["index"] for r in _accepted(tmp_path)]
+    indices = [r["index"] for r in accepted(tmp_path)]
     assert sorted(indices) == list(range(150))
 
 
@@ -363,11 +339,11 @@ def test_replay_rebuilds_the_same_request(tmp_path):
     from erc_synth.generation.runs.replay import rebuild, recorded, send_again
 
     with LlmServer(flavour="vllm") as server:
-        _run(server, tmp_path, dialogues=4)
+        run(server, tmp_path, dialogues=4)
         journal = tmp_path / RECIPE.name / "journal.jsonl"
         header, record = recorded(journal, 2)
         assert rebuild(header, record).hash == record["prompt_hash"]
-        before, after = asyncio.run(send_again(journal, 2, lambda _: _opened([server.url])))
+        before, after = asyncio.run(send_again(journal, 2, lambda _: opened([server.url])))
     assert before == after == record["text"]
 
 
@@ -378,9 +354,9 @@ def test_embedded_engine_writes_constrained_dialogues(tmp_path):
 
     profile = load_profile("smollm2-135m")
     server = EmbeddedServer(profile)
-    options = _options(profile=profile, dialogues=2, few_shot=1, constrain=True, turns=(3, 3),
-                       sampling={**RECIPE.sampling, **profile.sampling}, timeout=200, patience=200)  # fmt: skip
+    wanted = options(profile=profile, dialogues=2, few_shot=1, constrain=True, turns=(3, 3),
+                     sampling={**RECIPE.sampling, **profile.sampling}, timeout=200, patience=200)  # fmt: skip
     transport = EmbeddedTransport(profile, server.weights_sha256)
-    asyncio.run(Run(RECIPE, options, _opened([server.url], transport), tmp_path).execute())
+    asyncio.run(Run(RECIPE, wanted, opened([server.url], transport), tmp_path).execute())
     dialogues = list(accepted_dialogues(tmp_path / RECIPE.name))
     assert [len(d) for d in dialogues] == [3, 3]
