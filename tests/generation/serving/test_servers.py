@@ -230,9 +230,9 @@ def test_raw_prompts_on_request(tmp_path):
 
 
 def test_no_template_at_all_is_one_sentence(tmp_path):
-    with LlmServer(flavour="vllm", chat=False) as server:
-        with pytest.raises(ErcSynthError, match=r"no chat template for its model.*--raw-prompt"):
-            run(server, tmp_path / "out", dialogues=1)
+    refused = pytest.raises(ErcSynthError, match=r"no chat template for its model.*--raw-prompt")
+    with LlmServer(flavour="vllm", chat=False) as server, refused:
+        run(server, tmp_path / "out", dialogues=1)
     assert not (tmp_path / "out").exists()
 
 
