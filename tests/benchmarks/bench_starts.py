@@ -36,26 +36,30 @@ def start(number, draw):
     """Seconds from the interrupt to the end of all processes of the start; infinite when they had to be killed."""
     mark = f"{os.getpid()}-{number}"
     wrong = number % 10 == 9
-    with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out, tempfile.TemporaryFile() as told:
         words = [*COMMAND, "--out", out, *(("--turns", "9", "3") if wrong else ())]
-        quiet = subprocess.DEVNULL
-        child = subprocess.Popen(words, env={**os.environ, MARK: mark}, stdout=quiet, stderr=quiet)
-        began = time.monotonic()
+        told_where = {"stdout": subprocess.DEVNULL, "stderr": told}
+        child = subprocess.Popen(words, env={**os.environ, MARK: mark, "PYTHONFAULTHANDLER": "1"}, **told_where)
+        began, pause = time.monotonic(), draw.uniform(0.0, LONGEST)
         if not wrong:
-            time.sleep(draw.uniform(0.0, LONGEST))
+            time.sleep(pause)
             began = time.monotonic()
             child.send_signal(signal.SIGINT)
             if number % 2:
                 time.sleep(0.5)
                 child.send_signal(signal.SIGINT)
-        limit = began + ALLOWED + (LONGEST if wrong else 0.0)  # without an interrupt the start itself counts too
+        limit = began + ALLOWED + (4 * LONGEST if wrong else 0.0)  # without an interrupt the start itself counts too
         while time.monotonic() < limit:
             if child.poll() is not None and not left_behind(mark):
                 return time.monotonic() - began
             time.sleep(0.02)
+        print(f"start {number}, interrupted after {pause:.2f} s: does not end. It is at", flush=True)
+        child.send_signal(signal.SIGABRT)  # faulthandler prints where it is
+        child.wait()
         for process in left_behind(mark):
             os.kill(process, signal.SIGKILL)
-        child.wait()
+        told.seek(0)
+        print(told.read().decode("utf-8", "replace")[-3000:], flush=True)
         return float("inf")
 
 
