@@ -10,7 +10,7 @@ from erc_synth.generation.runs.tally import Tally
 from erc_synth.generation.serving.limiter import Limiter
 from erc_synth.loaders.errors import ErcSynthError
 from fakes.llm_server import LlmServer
-from fakes.served import RECIPE, accepted, generate, opened, options, run
+from fakes.served import RECIPE, accepted, attempts, generate, opened, options, run
 
 
 def test_a_server_that_asks_to_wait_an_hour_is_quoted(tmp_path):
