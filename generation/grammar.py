@@ -67,22 +67,28 @@ def _numbers(form: LineFormat, label: str | None) -> list[str]:
 
 
 def _gbnf(form: LineFormat, text: _Text, everyone: Sequence[Sequence[str]], labels: Sequence[str | None]) -> str:
-    """`rest` is a line behind its speaker; a plan has one such rule per label."""
+    """`rest` is a line behind its speaker; a plan has one such rule per label.
+
+    Where the text is last, the last line may end without a line break: a model that wants to end there would otherwise
+    be made to talk on to the greatest length.
+    """
+    text_last = form.fields[-1] == "utterance"
     rules = {label: "rest" if label is None else f"rest{dict(form.numbers)[label]}" for label in labels}
-    root = "root ::="
+    parts = []
     for number, (names, label) in enumerate(zip(everyone, labels, strict=True)):
         if number > 1 and label is None:
-            root += " line"
+            parts.append("line")
         else:
-            root += f" speaker {_any_of(names) if number == 0 else f'({_any_of(names)})'} {rules[label]}"
-    lines = [f"{root} "]
+            parts.append(f"speaker {_any_of(names) if number == 0 else f'({_any_of(names)})'} {rules[label]}")
+    between, end = (' "\\n" ', ' "\\n"?') if text_last else (" ", " ")
+    lines = [f"root ::= {between.join(parts)}{end}"]
     if None in rules:
         lines.append(f"line ::= speaker ({_any_of(form.names)}) rest")
     lines.append(f"speaker ::= {_quoted(f'{form.speaker}: ')}")
     for label, rule in rules.items():
         values = {"utterance": f"letter sign{text.times}", "number": f"({_any_of(_numbers(form, label))})"}
         fields = [f"{_quoted(f' {form.marker(field)}: ')} {values[field]}" for field in form.fields[1:]]
-        lines.append(f'{rule} ::= {" ".join(fields)} "\\n"')
+        lines.append(f"{rule} ::= {' '.join(fields)}" + ("" if text_last else ' "\\n"'))
     lines += [f"letter ::= {text.letter}", f"sign ::= {text.sign}"]
     return "\n".join(lines) + "\n"
 
@@ -97,6 +103,8 @@ def _any_of(words: Sequence[str]) -> str:
 
 def _regex(form: LineFormat, text: _Text, everyone: Sequence[Sequence[str]], labels: Sequence[str | None]) -> str:
     lines = [_line(form, text, names, label) for names, label in zip(everyone, labels, strict=True)]
+    if form.fields[-1] == "utterance":
+        return "".join(lines) + "?"  # of the last line break, see `_gbnf`
     if labels[0] is not None:
         return "".join(lines)
     turns = len(lines)

@@ -163,10 +163,23 @@ def test_what_the_grammar_allows_is_read_back_in_every_order(order, words, plann
     texts = ["Q" + "".join(draw.choice("abz AZ09,.'!?-") for _ in range(draw.randint(7, 139))) for _ in speakers]
     text = "".join(form.line(*parts) + "\n" for parts in zip(speakers, texts, labels, strict=True))
     assert re.fullmatch(prompt.constraint.regex, text)
+    assert (re.fullmatch(prompt.constraint.regex, text[:-1]) is not None) == (order == "label-first")
     outcome = parse(text, form)
     assert isinstance(outcome, Parsed)
     assert [(turn.speaker, turn.emotion) for turn in outcome.utterances] == list(zip(speakers, labels, strict=True))
     assert [turn.text for turn in outcome.utterances] == [" ".join(text.split()) for text in texts]
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_a_text_that_is_last_may_end_the_answer_without_a_line_break(planned):
+    drawing = replace(SMALL.drawing, table=SMALL.drawing.table if planned else ())
+    held = build(replace(SMALL, drawing=drawing), seed=1, emotion="fear", constrain=True).constraint
+    root, rules = held.gbnf.split("\n", 1)
+    assert root.endswith('"\\n"?')
+    assert '"\\n"' not in rules
+    assert root.count('"\\n"') == held.turns
+    assert held.regex.endswith(r"\n?")
+    assert held.regex.count(r"\n") == held.turns
 
 
 @pytest.mark.parametrize("name", SMALL_RECIPES)
