@@ -113,7 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self.connection.shutdown(socket.SHUT_RDWR)
         body = self._body()
-        path = urlparse(self.path).path.replace("/api/models/", "/api/datasets/")  # models are kept beside data sets
+        path = urlparse(self.path).path.replace(
+            "/api/models/", "/api/datasets/"
+        )  # models and Spaces are kept beside data sets
+        path = re.sub("^(/api)?/spaces/", r"\1/datasets/", path)
         path = re.sub(r"^/(?!datasets/|api/)(?=[^/]+/[^/]+([.]git|/resolve)/)", "/datasets/", path)
         self.hub.requests.append((self.command, path))
         for name, status in list(self.hub.fail.items()):
