@@ -89,6 +89,15 @@ class Experiment:
 
         return to_dialogues(registry.load(benchmark)["train"])
 
+    def probe(self):
+        """The cheapest cells first: a linear classifier on frozen embeddings, one file per benchmark."""
+        for benchmark in self.args.benchmarks:
+            sets = [f"{kind}={self.out}/curated/{benchmark}_{name}.jsonl" for kind, name in KINDS.items()]
+            out = self.out / f"probe-{benchmark}.json"
+            words = ["--benchmark", benchmark, "--sets", *sets, "--shares", *map(str, self.args.shares), "--out", out]
+            if not out.exists():
+                subprocess.run([sys.executable, Path(__file__).with_name("probe.py"), *words], check=False)
+
     # --- trainings ------------------------------------------------------------------------------
 
     def settings(self):
@@ -320,6 +329,7 @@ def main():
     experiment = Experiment(parser.parse_args())
     if not experiment.args.only_tables:
         experiment.data()
+        experiment.probe()
         experiment.grids()
         experiment.controls()
     scores = experiment.scores()
