@@ -1,7 +1,9 @@
-"""`erc-synth generate`, `parse`, `replay`: recipes to journals, and journals read again."""
+"""`erc-synth generate`, `merge`, `parse`, `replay`: recipes to journals, and journals read again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +11,13 @@ import typer
 
 if TYPE_CHECKING:
     from erc_synth.generation.recipe import Recipe
+    from erc_synth.generation.runs.launchers import Job
     from erc_synth.generation.runs.options import Options
     from erc_synth.generation.runs.run import Run
+    from erc_synth.generation.runs.shards import Shard
     from erc_synth.generation.serving.engines import Opened
 
-WHO, HOW, WHAT, WHEN = "Servers and models", "Sampling", "Dialogues", "Pace and end"
+WHO, HOW, WHAT, WHEN, MANY = "Servers and models", "Sampling", "Dialogues", "Pace and end", "Several machines"
 ENGINE = typer.Option(help="embedded, tgi or openai.", rich_help_panel=WHO)
 ENDPOINT = typer.Option(help="Server address; repeat for several.", rich_help_panel=WHO)
 KEY_ENV = typer.Option(help="Variable that holds the key. Default: ERC_API_KEY, HF_TOKEN, OPENAI_API_KEY by host.",
@@ -22,6 +26,8 @@ KEY_FILE = typer.Option(help="File that holds the key.", rich_help_panel=WHO)
 HEADERS = typer.Option(help="File of further headers, one `Name: value` a line.", rich_help_panel=WHO)
 FLAVOUR = typer.Option(help="What an OpenAI-style server is: vllm, sglang, llama.cpp, tgi-messages, plain.",
                        rich_help_panel=WHO)  # fmt: skip
+CLUSTER = typer.Option(help="NAME=VALUE for ray.init; repeat for several.", rich_help_panel=MANY)
+METRICS_HOST = typer.Option(help="Address that --metrics-port listens at.", rich_help_panel=WHEN)
 MODEL = typer.Option(help="Which of a server's models.", rich_help_panel=WHO)
 WEIGHTS = typer.Option(help="GGUF file for the embedded engine.", rich_help_panel=WHO)
 
@@ -71,6 +77,14 @@ def generate(
     patience: Annotated[float, _number("Stop after so many seconds without an answer.", WHEN, min=0.01)] = 600,
     parse_floor: Annotated[float, _number("Stop below this parse rate (last 200).", WHEN, min=0)] = 0.0,
     resume: Annotated[str, typer.Option(help="auto, always or never.", rich_help_panel=WHEN)] = "auto",
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Figures for Prometheus; 0: any port.", rich_help_panel=WHEN, min=0, max=65535)
+    ] = None,
+    metrics_host: Annotated[str, METRICS_HOST] = "127.0.0.1",
+    shard: Annotated[str | None, typer.Option(help="I/N: only this part, to be merged.", rich_help_panel=MANY)] = None,
+    launcher: Annotated[str, typer.Option(help="local or ray.", rich_help_panel=MANY)] = "local",
+    shards: Annotated[int, _number("Parts of a run on a cluster.", MANY, min=1)] = 1,
+    cluster: Annotated[list[str] | None, CLUSTER] = None,
     preview: Annotated[int | None, _number("Write and show so many; estimate the rest.", WHAT, min=1)] = None,
     price_per_million: Annotated[
         tuple[float, float] | None, typer.Option(help="Price of tokens read, and written.", rich_help_panel=WHAT)
@@ -78,13 +92,18 @@ def generate(
 ) -> None:
     """Write dialogues: ask a server (or the embedded engine) for every job of the recipes."""
     from erc_synth.generation.recipe import RECIPE_NAMES, load_profile, load_recipe
+    from erc_synth.generation.runs import launchers
     from erc_synth.generation.runs.options import RESUME, Options, with_profile_defaults
+    from erc_synth.generation.runs.shards import Shard
     from erc_synth.generation.serving.access import Secrets
     from erc_synth.generation.serving.engines import Wish, engine_of
     from erc_synth.loaders.errors import ErcSynthError
 
     if resume not in RESUME:
         raise ErcSynthError(f"--resume {resume} is unknown.", hint=f"Use {', '.join(RESUME)}.")
+    launchers.check(launcher)
+    part = Shard.read(shard) if shard else Shard()
+    _check_parts(launcher, shards, part, resume, metrics_port, preview)
     chosen = engine_of(engine)
     names = [name for given in recipes for name in (RECIPE_NAMES if given == "all" else (given,))]
     served = load_profile(profile or chosen.profile)
@@ -103,14 +122,77 @@ def generate(
         timeout=timeout,
         patience=patience,
         parse_floor=parse_floor,
+        shard=part,
     )
     flags = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "typical_p": typical_p,
              "repetition_penalty": repetition_penalty, "max_new_tokens": max_new_tokens}  # fmt: skip
     planned = [(recipe, _checked(with_profile_defaults(base, recipe, **flags), recipe, dialogues)) for recipe in loaded]
     secrets = Secrets(api_key_env, api_key_file, headers_file)
     wish = Wish(served, tuple(endpoint or ()), secrets, weights, flavour, model, raw_prompt)
-    with chosen.open(wish) as servers:
-        _run_all(planned, servers, out, _Preview(preview, price_per_million))
+    if launcher == "ray":
+        for recipe, options in planned:
+            _run_on_ray(launchers.Job(recipe, options, engine, wish, out, shards), cluster or ())
+        return
+    runs: list[Run] = []
+    with _figures(runs, metrics_port, metrics_host), chosen.open(wish) as servers:
+        _run_all(planned, servers, out, _Preview(preview, price_per_million), runs)
+
+
+def _check_parts(
+    launcher: str, shards: int, part: Shard, resume: str, metrics_port: int | None, preview: int | None
+) -> None:
+    """Options that say nothing, or two things, about a run in parts are refused before any work."""
+    from erc_synth.loaders.errors import ErcSynthError
+
+    on_ray = launcher == "ray"
+    problems = {
+        "--shards is for --launcher ray; a single part is --shard I/N.": shards > 1 and not on_ray,
+        "--shard is for runs that you start yourself; --launcher ray takes --shards N.": on_ray and not part.whole,
+        "--metrics-port and --preview are for runs on this machine.": on_ray
+        and (metrics_port, preview) != (None, None),
+        "--resume never is for whole runs.": resume == "never" and (on_ray or not part.whole),
+    }
+    for sentence in (sentence for sentence, wrong in problems.items() if wrong):
+        raise ErcSynthError(sentence, hint="See `erc-synth generate --help`.")
+
+
+def _figures(runs: list[Run], port: int | None, host: str) -> AbstractContextManager[object]:
+    """Figures for operators over HTTP, when they are asked for."""
+    from contextlib import nullcontext
+
+    if port is None:
+        return nullcontext()
+    from erc_synth.generation.runs.metrics import Exporter
+
+    exporter = Exporter(runs, port, host)
+    typer.echo(f"Figures at {exporter.url}", err=True)
+    return exporter
+
+
+def _run_on_ray(job: Job, cluster: Iterable[str]) -> None:
+    """A recipe in shards on a cluster, and one run in the end; what the paths mean is settled here."""
+    from dataclasses import replace
+
+    from erc_synth.generation.runs.launchers import run_on_ray
+    from erc_synth.training.grid.launchers import cluster_options
+
+    wish, secrets = job.wish, job.wish.secrets
+    key_file, headers_file = (path and path.resolve() for path in (secrets.key_file, secrets.headers_file))
+    secrets = replace(secrets, key_file=key_file, headers_file=headers_file)
+    wish = replace(wish, weights=wish.weights and wish.weights.resolve(), secrets=secrets)
+    job = replace(job, wish=wish, out=job.out.resolve(), cluster=cluster_options(cluster))
+    run_on_ray(job, lambda ended: typer.echo(f"shard {ended.shard}: {ended.said or 'done'}", err=True))
+    if job.shards > 1:
+        merge([job.out / job.recipe.name])
+
+
+def merge(runs: Annotated[list[Path], typer.Argument(help="Folders of runs, e.g. runs/meld_natural.")]) -> None:
+    """Join the shards of runs (`generate --shard`) into one journal and manifest each."""
+    from erc_synth.generation.runs.shards import merge as merge_shards
+
+    for run in runs:
+        counts = merge_shards(run)
+        typer.echo(f"{run}: {counts['accepted']} dialogues of {counts['jobs']} jobs")
 
 
 class _Preview:
@@ -147,14 +229,15 @@ def _checked(options: Options, recipe: Recipe, dialogues: int | None) -> Options
     return replace(options, dialogues=dialogues or recipe.dialogues)
 
 
-def _run_all(planned: list[tuple[Recipe, Options]], servers: Opened, out: Path, preview: _Preview) -> None:
+def _run_all(
+    planned: list[tuple[Recipe, Options]], servers: Opened, out: Path, preview: _Preview, runs: list[Run]
+) -> None:
     """One run after the other; stopped or interrupted, what is there is shown."""
     import asyncio
 
     from erc_synth.cli.live import LiveLine, summary
     from erc_synth.generation.runs.run import Run, Watch
 
-    runs: list[Run] = []
     try:
         for recipe, options in planned:
             with LiveLine(recipe.name) as line:

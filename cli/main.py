@@ -22,7 +22,7 @@ from erc_synth.cli.build import build
 from erc_synth.cli.curate import curate
 from erc_synth.cli.demo import demo
 from erc_synth.cli.doctor import doctor
-from erc_synth.cli.generate import generate, parse, replay
+from erc_synth.cli.generate import generate, merge, parse, replay
 from erc_synth.cli.grid import LISTS, grid
 from erc_synth.cli.load import load
 from erc_synth.cli.predict import predict
@@ -40,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("generate")(generate)
+app.command("merge")(merge)
 app.command("parse")(parse)
 app.command("replay")(replay)
 app.command("curate")(curate)

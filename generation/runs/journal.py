@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from erc_synth.loaders.contracts import AttemptRecord, JournalRecord
 from erc_synth.loaders.errors import ErcSynthError
@@ -47,7 +47,6 @@ class Journal:
     def __init__(self, path: Path, *, aside: str = "") -> None:
         self.path = path
         self._aside = aside  # how an old journal is called from now on; only its writer may move it
-        self._lock = FileLock(f"{path}.lock")
         self._changed = threading.Condition()
         self._unsynced = 0
         self._failure: OSError | None = None
@@ -55,15 +54,9 @@ class Journal:
         self._open = True
 
     def __enter__(self) -> Journal:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ErcSynthError(
-                f"{self.path} is being written by another process.", hint="Wait for it, or use another --out."
-            ) from error
+        self._lock = sole_writer(self.path)
         if self._aside and self.path.exists():
-            self.path.rename(self._free_name())
+            self.path.rename(free_name(self.path, self._aside))
         repair_tail(self.path)
         self._file = self.path.open("ab")
         self._syncer = threading.Thread(target=self._sync_until_closed, name="journal", daemon=True)
@@ -83,11 +76,6 @@ class Journal:
             self._lock.release()
         if self._failure and error is None:
             raise self._failure
-
-    def _free_name(self) -> Path:
-        """A file that is not there yet: two journals set aside within a second are both kept."""
-        names = (f"{self._aside}{f'-{number}' if number else ''}.jsonl" for number in itertools.count())
-        return next(path for path in map(self.path.with_name, names) if not path.exists())
 
     def append(self, record: JournalRecord) -> None:
         """Write one record; it is on disk after at most `SYNC_SECONDS` or `SYNC_RECORDS`."""
@@ -132,6 +120,35 @@ class Journal:
                 self._changed.notify_all()
                 if self._failure:
                     return
+
+
+def sole_writer(path: Path) -> BaseFileLock:
+    """The lock of a journal, taken; release it, or use it as a context manager.
+
+    Raises:
+        ErcSynthError: Another process has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ErcSynthError(
+            f"{path} is being written by another process.", hint="Wait for it, or use another --out."
+        ) from error
+    return lock
+
+
+def free_name(path: Path, aside: str) -> Path:
+    """A file beside it that is not there yet: two journals set aside within a second are both kept."""
+    names = (f"{aside}{f'-{number}' if number else ''}.jsonl" for number in itertools.count())
+    return next(name for name in map(path.with_name, names) if not name.exists())
+
+
+def is_accepted(line: bytes) -> int | None:
+    """The job whose dialogue a line holds; `None` for any other line."""
+    match = _HEAD.match(line)
+    return int(match[1]) if match and match[3] == b"accepted" else None
 
 
 def repair_tail(path: Path) -> int:

@@ -1,7 +1,7 @@
 """How a recipe is run, and what of it makes two runs the same.
 
 Input: values of the command line, a profile, a recipe. Output: `Options`, fingerprints. How the work is cut
-(concurrency, time-outs, patience, number of dialogues) is no part of a run's identity; what writes is.
+(shards, concurrency, time-outs, patience, number of dialogues) is no part of a run's identity; what writes is.
 Not covered: running (`run`).
 """
 
@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 
 from erc_synth.generation.recipe import Profile, Recipe, checked_sampling
+from erc_synth.generation.runs.shards import Shard
 from erc_synth.generation.serving.session import Identity
 from erc_synth.loaders.errors import ErcSynthError
 
@@ -36,6 +37,7 @@ class Options:
     timeout: float = 600.0
     patience: float = 600.0
     parse_floor: float = 0.0
+    shard: Shard = Shard()
 
     def fingerprint(self, recipe: Recipe, identity: Identity, template: str) -> str:
         """Recipe fingerprint, what else shapes a dialogue, and who writes it."""

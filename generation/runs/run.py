@@ -20,9 +20,10 @@ from typing import cast
 from erc_synth.generation.recipe import Recipe
 from erc_synth.generation.runs.folder import Session as RunSession
 from erc_synth.generation.runs.folder import write_manifest
-from erc_synth.generation.runs.journal import Journal, Progress, read_records, scan
+from erc_synth.generation.runs.journal import Journal, Progress, read_records
 from erc_synth.generation.runs.options import Options
 from erc_synth.generation.runs.plan import Item, Plan, Prompts
+from erc_synth.generation.runs.shards import check_uncut, progress_of
 from erc_synth.generation.runs.tally import Tally
 from erc_synth.generation.runs.worker import AGAIN, Tools, Worker
 from erc_synth.generation.serving.endpoints import Roster
@@ -58,11 +59,12 @@ class Run:
     ) -> None:
         self.recipe = recipe
         self.options = options
-        self.folder = out / recipe.name
-        self.tally = Tally(options.dialogues)
+        self.limiter: Limiter | None = None  # once the servers have said who they are
+        self._run_folder = out / recipe.name
+        self.folder = options.shard.folder(self._run_folder)
+        self.tally = Tally(len(options.shard.jobs(options.dialogues)))
         self._servers = servers
         self._watch = watch or Watch()
-        self._limiter: Limiter
 
     async def execute(self) -> Path:
         """Run all open jobs; returns the manifest's path.
@@ -72,17 +74,21 @@ class Run:
         """
         started = datetime.now(UTC)
         options, access = self.options, self._servers.access
+        if options.shard.whole:
+            check_uncut(self._run_folder)
         async with Session(options.concurrency, options.timeout, access) as session:
             roster = Roster(self._servers.transport, session, access.urls, self._watch.say)
             await roster.meet()
             self._check(roster.identity)
             asked = self._asked_for(roster)
             journal = self._open_journal(asked["fingerprint"])
-            self._limiter = self._new_limiter(roster)
+            self.limiter = self._new_limiter(roster)
             with journal:
-                progress = scan(journal.path, options.dialogues)
+                progress = progress_of(
+                    self._run_folder, journal.path, asked["fingerprint"], options.shard, options.dialogues
+                )
                 self._begin(journal, asked, progress)
-                work = self._work(journal, session, roster, progress)
+                work = self._work(journal, session, (roster, self.limiter), progress)
                 try:
                     await work.run()
                 finally:
@@ -186,16 +192,16 @@ class Run:
             }
         )
 
-    def _work(self, journal: Journal, session: Session, roster: Roster, progress: Progress) -> Work:
-        options = self.options
+    def _work(self, journal: Journal, session: Session, who: tuple[Roster, Limiter], progress: Progress) -> Work:
+        options, (roster, limiter) = self.options, who
         tools = Tools(
-            options, self._servers.transport, session, roster, self._limiter, journal,
+            options, self._servers.transport, session, roster, limiter, journal,
             Prompts(self.recipe, options, self.tally), self.tally,
             StopRule(options.patience, options.parse_floor), self._watch.say,
         )  # fmt: skip
         jobs = (
             Item(index, progress.next_attempt.get(index, 0))
-            for index in range(options.dialogues)
+            for index in options.shard.jobs(options.dialogues)
             if index not in progress.accepted
         )
         return Work(tools, Worker(tools, self.recipe.name, self.recipe.format), jobs, self._watch)

@@ -199,6 +199,11 @@ class Limiter:
         """Seconds until an endpoint may be asked again; 0 when one may now, infinite when none ever will."""
         return max(0.0, min(endpoint.paused_until for endpoint in self.endpoints) - self._clock())
 
+    def waits(self) -> list[tuple[Endpoint, float]]:
+        """Each endpoint with the seconds that it is still left alone."""
+        now = self._clock()
+        return [(endpoint, max(0.0, endpoint.paused_until - now)) for endpoint in self.endpoints]
+
     def acquire(self) -> Endpoint | None:
         """An endpoint with room, counted as in flight; `None` when all are full or resting."""
         now = self._clock()

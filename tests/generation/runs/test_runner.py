@@ -224,7 +224,7 @@ def test_a_server_that_queues_is_not_flooded(tmp_path):
         asyncio.run(run.execute())
     assert server.peak == 64  # it was tried
     assert run.tally.accepted == 240
-    assert run._limiter.limit <= 16
+    assert run.limiter.limit <= 16
 
 
 def test_requests_that_are_never_answered_stop_therun(tmp_path):
