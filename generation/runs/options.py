@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, replace
 
 from erc_synth.generation.recipe import Profile, Recipe, checked_sampling
-from erc_synth.generation.runs.shards import Shard
+from erc_synth.generation.runs.shards import WHOLE, Shard
 from erc_synth.generation.serving.session import Identity
 from erc_synth.loaders.errors import ErcSynthError
 
@@ -37,7 +37,7 @@ class Options:
     timeout: float = 600.0
     patience: float = 600.0
     parse_floor: float = 0.0
-    shard: Shard = Shard()
+    shard: Shard = WHOLE
 
     def fingerprint(self, recipe: Recipe, identity: Identity, template: str) -> str:
         """Recipe fingerprint, what else shapes a dialogue, and who writes it."""

@@ -60,6 +60,9 @@ class Shard:
         return f"{self.number}/{self.count}"
 
 
+WHOLE = Shard()
+
+
 def check_uncut(run: Path) -> None:
     """A whole run would ask again what shards have: they are merged first.
 
@@ -124,7 +127,7 @@ def _parts(run: Path) -> list[Path]:
 
 def _header(path: Path) -> dict[str, Any]:
     """The first record; empty for a file without one."""
-    return next(iter(read_records(path)), {}) if path.exists() else {}
+    return cast(dict[str, Any], next(iter(read_records(path)), {})) if path.exists() else {}
 
 
 def _lines(paths: Sequence[Path]) -> Iterator[str]:

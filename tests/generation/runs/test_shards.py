@@ -245,20 +245,26 @@ def test_ray_runs_the_shards_from_a_relative_path_and_merges_them(tmp_path):
 
 
 @needs_ray
-@pytest.mark.parametrize("whom", ["workers", "driver"])
-def test_killing_under_ray_loses_and_doubles_nothing(tmp_path, whom):
+def test_killing_workers_and_driver_of_ray_loses_and_doubles_nothing(tmp_path):
     with LlmServer(flavour="vllm", delay=0.05) as server:
-        driver = _start(_ray(server, tmp_path, 200))
-        until = time.monotonic() + 60
-        while server.served < 20 and time.monotonic() < until:
-            time.sleep(0.05)
-        before = _so_far(tmp_path)
-        for pid in _workers_of(driver.pid) if whom == "workers" else [driver.pid]:
+
+        def served(count):
+            until = time.monotonic() + 60
+            while server.served < count:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+
+        driver = _start(_ray(server, tmp_path, 240))
+        served(20)
+        workers, before = _workers_of(driver.pid), _so_far(tmp_path)
+        assert workers
+        for pid in workers:
             os.kill(pid, signal.SIGKILL)
-        if whom == "driver":
-            driver.wait()
-            driver = _start(_ray(server, tmp_path, 200))
-        assert driver.wait(120) == 0
+        served(60)  # Ray has begun them again
+        before |= _so_far(tmp_path)
+        driver.kill()
+        driver.wait()
+        assert _start(_ray(server, tmp_path, 240)).wait(120) == 0
     indices = [record["index"] for record in accepted(tmp_path)]
     assert before <= set(indices)
-    assert sorted(indices) == list(range(200))
+    assert sorted(indices) == list(range(240))
