@@ -23,6 +23,7 @@ from erc_synth.generation.reading.vocabulary import vocabulary
 
 _TURNLIKE = re.compile(r"\W{0,4}([^:：]{1,60}?)\s?[:：]")
 _SEPARATOR = re.compile(r"(?:[,;，；、]|\s[-–—|/,;])$")
+_GREEK_SEPARATOR = re.compile(r"(?:[,，]|\s[-–—|/,])$")  # a Greek question ends with ;
 
 
 @dataclass(slots=True)
@@ -257,11 +258,12 @@ class _Assembler:
         if order[0] != "speaker" and not self._apart(groups):
             raise Reject("mixed_styles", "where a turn begins is not to be seen")
         raw = [self._raw(group) for group in groups]
-        separated = len(raw) > 0 and all(_SEPARATOR.search(text) for _, text, _ in raw)
+        separator = _GREEK_SEPARATOR if self.form.language == "el" else _SEPARATOR
+        separated = len(raw) > 0 and all(separator.search(text) for _, text, _ in raw)
         ends = {text[-1] for _, text, _ in raw if text} if separated else set()
         turns = []
         for name, text, value in raw:
-            words = _SEPARATOR.sub("", text).rstrip() if len(ends) == 1 else text
+            words = separator.sub("", text).rstrip() if len(ends) == 1 else text
             turn = self._turn(name, words, value)
             if turn:
                 turns.append(turn)
