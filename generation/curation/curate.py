@@ -312,8 +312,8 @@ class _Judge:
             options.cast,
             options.names,
             options.labels.labels if options.labels else (),
-            example_lines(examples),
-            prompt_grams(options.prompt),
+            example_lines(examples, options.language),
+            prompt_grams(options.prompt, options.language),
         )
         self.leak_hits: list[tuple[list[Hit], bool]] = []
         self.same_split: dict[str, str] = {}

@@ -11,11 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from erc_synth.generation.curation.artefacts import is_role, profane, traces
 from erc_synth.generation.curation.language import other_language
 from erc_synth.generation.curation.reasons import DEFAULT, REASONS, Limits
+from erc_synth.generation.language import is_spaced
+from erc_synth.generation.reading.vocabulary import vocabulary
 from erc_synth.loaders.schema import Dialogue
 from erc_synth.loaders.wording import ngrams, words
 
@@ -54,15 +56,21 @@ class Asked:
     prompt: frozenset[str] = frozenset()
 
 
-def example_lines(texts: Sequence[str] | frozenset[str]) -> frozenset[str]:
+def as_many(count: int, language: str) -> int:
+    """A number of words in a language; where characters are counted (see `wording`), two make a word."""
+    return count if is_spaced(language) else 2 * count
+
+
+def example_lines(texts: Sequence[str] | frozenset[str], language: str = "en") -> frozenset[str]:
     """Few-shot lines long enough to tell a copy from chance, in normal form."""
     normal = (words(text) for text in texts)
-    return frozenset(" ".join(line) for line in normal if len(line) >= COPIED_WORDS)
+    return frozenset(" ".join(line) for line in normal if len(line) >= as_many(COPIED_WORDS, language))
 
 
-def prompt_grams(sentences: Sequence[str]) -> frozenset[str]:
+def prompt_grams(sentences: Sequence[str], language: str = "en") -> frozenset[str]:
     """All runs of `ECHO_WORDS` words of the sentences of a prompt."""
-    return frozenset(" ".join(gram) for sentence in sentences for gram in ngrams(words(sentence), ECHO_WORDS))
+    size = as_many(ECHO_WORDS, language)
+    return frozenset(" ".join(gram) for sentence in sentences for gram in ngrams(words(sentence), size))
 
 
 class Talk:
@@ -143,10 +151,11 @@ def _one_label(talk: Talk) -> Iterator[str]:
 
 
 def _repeated_lines(talk: Talk) -> Iterator[str]:
-    said = Counter(" ".join(turn) for turn in talk.turns if len(turn) >= REPEATED_WORDS)
+    least = as_many(REPEATED_WORDS, talk.asked.language)
+    said = Counter(" ".join(turn) for turn in talk.turns if len(turn) >= least)
     if said and (max(said.values()) > talk.asked.limits.max_same_line or sum(said.values()) > 2 * len(said)):
         yield f"{said.most_common(1)[0][1]} times"
-    short = Counter(" ".join(turn) for turn in talk.turns if 0 < len(turn) < REPEATED_WORDS)
+    short = Counter(" ".join(turn) for turn in talk.turns if 0 < len(turn) < least)
     if short and len(talk.turns) >= 6 and 2 * max(short.values()) > len(talk.turns):
         yield f"{short.most_common(1)[0][1]} times"
 
@@ -191,33 +200,32 @@ def _copied_example(talk: Talk) -> Iterator[str]:
 def _prompt_echo(talk: Talk) -> Iterator[str]:
     if not talk.asked.prompt:
         return
+    size = as_many(ECHO_WORDS, talk.asked.language)
     for number, spoken in enumerate(talk.turns):
-        if any(" ".join(gram) in talk.asked.prompt for gram in ngrams(spoken, ECHO_WORDS)):
+        if any(" ".join(gram) in talk.asked.prompt for gram in ngrams(spoken, size)):
             yield f"turn {number}"
 
 
 def _label_in_text(talk: Talk) -> Iterator[str]:
     if not talk.asked.labels:
         return
-    pattern = _label_pattern(talk.asked.labels)
+    pattern = _label_pattern(talk.asked.labels, talk.asked.language)
     for number, turn in enumerate(talk.dialogue.utterances):
         if match := pattern.search(turn.text):
             yield f"turn {number}: {match[0].strip()}"
 
 
-_PATTERNS: dict[tuple[str, ...], re.Pattern[str]] = {}
-
-
-def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """A label in brackets at either end of the line, or announced: "Emotion: joy", "Number: 3"."""
-    if labels not in _PATTERNS:
-        names = "|".join(re.escape(label) for label in labels)
-        _PATTERNS[labels] = re.compile(
-            rf"^\s*[(\[](?:{names})[)\]]|[(\[](?:{names})[)\]]\W*$"
-            rf"|\b(?:emotion|label|number)\s*[:=]\s*(?:\d+|{names})\b(?=\W*$|\s*[,;(])",
-            re.IGNORECASE,
-        )
-    return _PATTERNS[labels]
+@cache
+def _label_pattern(labels: tuple[str, ...], language: str) -> re.Pattern[str]:
+    """A label in brackets at either end of the line, or announced: "Emotion: joy", "Zahl: 3", "情绪：高兴"."""
+    names = "|".join(map(re.escape, labels))
+    markers = "|".join(map(re.escape, vocabulary(language).markers))
+    border = r"\b" if is_spaced(language) else ""
+    return re.compile(
+        rf"^\s*[(\[（【](?:{names})[)\]）】]|[(\[（【](?:{names})[)\]）】]\W*$"
+        rf"|{border}(?:{markers})\s*[:=：]\s*(?:\d+|{names}){border}(?=\W*$|\s*[,;(，；（])",
+        re.IGNORECASE,
+    )
 
 
 def _role_speaker(talk: Talk) -> Iterator[str]:
