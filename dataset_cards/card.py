@@ -65,13 +65,14 @@ def front_matter(
 ) -> dict[str, Any]:
     """The YAML of the card: `configs`, `dataset_info` (so that older `datasets` load it too), tags, licence."""
     total = sum(data.rows for config in written for data in config.splits.values())
+    languages = sorted({config.manifest["recipe"].get("language", "en").split("-")[0] for config in facts.configs})
     return {
-        "language": ["en"] if all(c.manifest["recipe"].get("language", "en") == "en" for c in facts.configs) else [],
+        "language": languages,
         **_licence(facts),
         "pretty_name": PRETTY_NAME,
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
-        "multilinguality": ["monolingual"],
+        "multilinguality": ["monolingual" if len(languages) == 1 else "multilingual"],
         "source_datasets": ["original"],
         "size_categories": [size_category(total)],
         "task_categories": ["text-classification"],

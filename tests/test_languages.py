@@ -114,9 +114,10 @@ def _answer(body, seed):
     patterns, things, places = SAID["de" if speaker == "Sprecher" else "zh"]
     names = [first, *(draw.choice(others) if i % 2 else first for i in range(1, turns))]
     texts = [draw.choice(patterns).format(draw.choice(things), draw.choice(places)) for _ in names]
+    labels = [*draw.sample(numbers, 2), *(draw.choice(numbers) for _ in texts[2:])]
     lines = [
-        f"{speaker}: {name} {utterance}: {text} {number}: {draw.choice(numbers)}\n"
-        for name, text in zip(names, texts, strict=True)
+        f"{speaker}: {name} {utterance}: {text} {number}: {label}\n"
+        for name, text, label in zip(names, texts, labels, strict=True)
     ]
     assert re.fullmatch(regex, "".join(lines)), (regex, lines)
     return "".join(lines)
