@@ -37,7 +37,7 @@ class Words:
     gap: str = " "
     letters: str = ""
     opening: str = ""
-    signs: str = "0-9 ,.'!?-"
+    signs: str = " ,.'!?0-9-"
     characters: tuple[int, int] = (8, 140)
 
 

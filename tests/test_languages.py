@@ -1,5 +1,6 @@
 """A German and a Chinese recipe, one TOML file each, go the whole way: constrained generation to a classifier."""
 
+import asyncio
 import json
 import os
 import random
@@ -10,9 +11,11 @@ import sys
 import pytest
 
 from erc_synth.generation.prompts import build
-from erc_synth.generation.recipe import load_recipe
+from erc_synth.generation.recipe import load_profile, load_recipe, recipe_from_text
 from erc_synth.generation.runs.folder import accepted_dialogues
-from erc_synth.generation.runs.journal import read_attempts
+from erc_synth.generation.serving.embedded import EmbeddedServer, EmbeddedTransport
+from erc_synth.generation.serving.endpoints import Roster
+from erc_synth.generation.serving.session import Session
 from fakes.llm_server import LlmServer
 from fakes.tiny_model import build_tiny_model
 
@@ -217,19 +220,33 @@ def test_a_classifier_is_trained_and_scored_on_it(place, code):
 
 
 @pytest.mark.embedded
-def test_the_real_engine_takes_the_grammars_and_writes_in_their_letters(tmp_path):
+def test_the_real_engine_takes_the_grammars_and_writes_in_their_letters():
     """The model is too small for sense in these languages, not for their letters."""
     pytest.importorskip("xllamacpp")
-    for code, text in RECIPES.items():
-        short = f"[words]\ncharacters = [4, 16]\n\n{text[text.index('[prompt]') :]}"
-        (tmp_path / f"{code}.toml").write_text(text[: text.index("[prompt]")] + short, "utf-8")
-    _erc(tmp_path, "generate", "de.toml", "zh.toml", "--dialogues", 2, "--constrain", "--few-shot", 0, "--turns", 3, 3)
+    answers = asyncio.run(_of_the_real_engine({code: _short(text) for code, text in RECIPES.items()}))
     for code, letters in (("de", "[A-Za-zÄÖÜẞäöüßé]"), ("zh", "[一-鿿〇]")):
-        run = tmp_path / "runs" / NAMES[code]
-        recipe = load_recipe(str(tmp_path / f"{code}.toml"))
-        for record in read_attempts(run / "journal.jsonl"):
-            prompt = build(recipe, seed=record["seed"], emotion=record["emotion"], constrain=True, turns=(3, 3))
-            assert re.fullmatch(prompt.constraint.regex, record["text"].strip() + "\n")
-        said = [turn.text for dialogue in accepted_dialogues(run) for turn in dialogue.utterances]
-        assert len(said) == 6
-        assert all(re.match(letters, text) for text in said)
+        prompt, text = answers[code]
+        assert re.fullmatch(prompt.constraint.regex, text.strip() + "\n")
+        said = re.findall("(?:Äußerung|话语): (.*) (?:Zahl|编号): ", text)
+        assert len(said) == 3
+        assert all(re.match(letters, words) for words in said)
+
+
+def _short(text):
+    return recipe_from_text(text.replace("[prompt]", "[words]\ncharacters = [4, 16]\n\n[prompt]", 1), "short.toml")
+
+
+async def _of_the_real_engine(recipes):
+    """Prompt and answer of each recipe, by llama.cpp."""
+    profile = load_profile("smollm2-135m")
+    server = EmbeddedServer(profile)
+    transport = EmbeddedTransport(profile, server.weights_sha256)
+    found = {}
+    async with Session(1, 300) as session:
+        await Roster(transport, session, [server.url]).meet()
+        for code, recipe in recipes.items():
+            prompt = build(recipe, seed=1, emotion=None, constrain=True, turns=(3, 3))
+            sampling = {**recipe.sampling, **profile.sampling}
+            found[code] = prompt, (await transport.complete(session, server.url, prompt, sampling)).text
+    server.close()
+    return found
