@@ -11,6 +11,7 @@ Not covered: whether a speaker belongs to the cast, copies and duplicates (`cura
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +21,7 @@ from erc_synth.generation.reading.cleaning import answer
 from erc_synth.generation.reading.labels import folded, labels_of
 from erc_synth.generation.reading.marked import marked_turns
 from erc_synth.generation.reading.plain import plain_turns
+from erc_synth.generation.reading.said import names_at_end
 from erc_synth.generation.reading.speakers import speakers_of
 from erc_synth.generation.reading.structured import json_turns, table_turns
 from erc_synth.generation.reading.turns import Reject, Turn
@@ -71,15 +73,20 @@ def _read(text: str, form: LineFormat, *, cut: bool) -> list[Turn]:
     return plain_turns(lines, form, cut=cut) if turns is None else turns
 
 
+# What the short way takes for an utterance; in other scripts only letters and the marks of sentences.
+_ASCII_TEXT = r"([A-Za-z0-9][^:()\[\]{}<>*_\"`|\\;/\x00-\x1f\x7f]*[A-Za-z0-9.!?])"
+_TEXT = r"(\w[\w ,.!?'…，。！？、～·-]*[\w.!?…。！？])"
+
+
 @cache
-def _asked_line(form: LineFormat) -> re.Pattern[str]:
+def _asked_line(form: LineFormat, *, ascii_only: bool) -> re.Pattern[str]:
     """A line exactly as the prompt asks for it, with nothing in it that a style would have to look at.
 
     Most answers are of such lines, which are read many times faster; a test holds that both ways agree.
     """
     values = {
         "speaker": r"([^\W\d_][\w'-]{0,30}(?: [^\W\d_][\w'-]{0,30})?)",
-        "utterance": r"([A-Za-z0-9][^:()\[\]{}<>*_\"`|\\;/\x00-\x1f\x7f]*[A-Za-z0-9.!?])",
+        "utterance": _ASCII_TEXT if ascii_only else _TEXT,
         "number": r"(\d{1,3} \([^()]{1,40}\))" if form.label_words else r"(\d{1,3})",
     }
     return re.compile(" ".join(f"{re.escape(form.marker(field))}: {values[field]}" for field in form.fields))
@@ -92,9 +99,10 @@ def _asked_labels(form: LineFormat) -> dict[str, str]:
 
 def _as_asked(text: str, form: LineFormat) -> list[Turn] | None:
     """Turns of a text that is as asked, line by line; `None` when a line is any different."""
-    if not text.isascii():
+    plain = text.isascii()
+    if not plain and ("_" in text or not unicodedata.is_normalized("NFC", text)):
         return None
-    match = _asked_line(form).fullmatch
+    match = _asked_line(form, ascii_only=plain).fullmatch
     digits, words, judge = _asked_labels(form), labels_of(form).names, speakers_of(form)
     last = form.fields[-1] == "number"
     turns, names = [], set()
@@ -105,6 +113,8 @@ def _as_asked(text: str, form: LineFormat) -> list[Turn] | None:
         name, said, number = found.groups() if last else (found[1], found[3], found[2])
         label = digits.get(number)
         if label is None or "  " in said or "--" in said or said.rsplit(" ", 1)[-1].strip(".!?,").casefold() in words:
+            return None
+        if not plain and names_at_end(said, labels_of(form)):
             return None
         names.add(name)
         turns.append(Turn(name, said, label))

@@ -106,7 +106,7 @@ def _is_direction(inner: str, labels: Labels, stated: str) -> bool:
     return not inner.rstrip().endswith((".", "!", "?", "…", "。", "！", "？", ",")) and bool(_LETTER.search(inner))
 
 
-def _names_at_end(text: str, labels: Labels) -> bool:
+def names_at_end(text: str, labels: Labels) -> bool:
     """True when a label's name alone follows the last sentence, as in "我忘了。悲伤"."""
     sentences = _SENTENCES.split(text.rstrip(_ENDS))
     return len(sentences) > 1 and folded(sentences[-1]).strip() in labels.names
@@ -122,7 +122,7 @@ def _refuse_doubt(text: str, labels: Labels) -> None:
         raise Reject("markup", text)
     if text[:1] in "([{（【" and not _FRONT.match(text):
         raise Reject("markup", text)
-    if not text.isascii() and _names_at_end(text, labels):
+    if not text.isascii() and names_at_end(text, labels):
         raise Reject("label_in_text", text)
     last = text.rsplit(None, 1)
     word = last[-1].strip(".!?,;*_").casefold() if last else ""

@@ -1,7 +1,10 @@
 """The parser on answers in other languages: markers, brackets, colons and numbers as they are written there."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from erc_synth.generation import parsing
 from erc_synth.generation.lines import LineFormat
 from erc_synth.generation.parsing import Parsed, parse
 
@@ -203,3 +206,19 @@ def test_a_last_turn_without_its_words_is_not_left_out_in_silence():
     whole = "Sprecher: Jörg Äußerung: Ja. Zahl: 0\nSprecher: Käthe Äußerung: Nein. Zahl: 1"
     text = f"{whole}\nSprecher: Jörg Äußerung: Zahl: 2"
     assert _read(text, GERMAN) == "empty_text"
+
+
+FORMS = st.sampled_from([GERMAN, CHINESE, *(form for form, *_ in OTHERS.values())])
+SIGNS = "äßÉéa b我们悲伤愤怒。，！？、…～· .,!?'-0 3Где أحمد ที่ ハー１２"
+
+
+@settings(max_examples=400, deadline=None)
+@given(FORMS, st.data())
+def test_the_short_way_for_lines_as_asked_agrees_with_the_careful_one(form, data):
+    """The careful way is forced by a blank line behind the first turn."""
+    said = st.text(alphabet=SIGNS, min_size=1, max_size=20)
+    labels = st.sampled_from([label for label, _ in form.numbers])
+    lines = [form.line(name, data.draw(said), data.draw(labels)) for name in (*form.names, form.names[0])]
+    fast = parsing.parse("\n".join(lines), form)
+    careful = parsing.parse("\n".join([lines[0], "", *lines[1:]]), form)
+    assert fast == careful
