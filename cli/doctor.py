@@ -22,7 +22,6 @@ CORE = ("datasets", "huggingface-hub", "transformers", "torch", "evaluate", "acc
 EXTRAS = {
     "tgi": ("text_generation", "native TGI types"),
     "embedded": ("xllamacpp", "embedded engine"),
-    "plots": ("matplotlib", "figures of the card"),
     "ray": ("ray", "only for --launcher ray"),
     "slurm": ("submitit", "only for --launcher slurm"),
 }

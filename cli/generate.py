@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 WHO, HOW, WHAT, WHEN, MANY = "Servers and models", "Sampling", "Dialogues", "Pace and end", "Several machines"
 ENGINE = typer.Option(help="embedded, tgi or openai.", rich_help_panel=WHO)
 ENDPOINT = typer.Option(help="Server address; repeat for several.", rich_help_panel=WHO)
-KEY_ENV = typer.Option(help="Variable that holds the key. Default: ERC_API_KEY, HF_TOKEN, OPENAI_API_KEY by host.",
-                       rich_help_panel=WHO)  # fmt: skip
+KEY_ENV = typer.Option(
+    help="Variable that holds the key. Default: ERC_API_KEY, HF_TOKEN, OPENAI_API_KEY by host.", rich_help_panel=WHO
+)
 KEY_FILE = typer.Option(help="File that holds the key.", rich_help_panel=WHO)
 HEADERS = typer.Option(help="File of further headers, one `Name: value` a line.", rich_help_panel=WHO)
-FLAVOUR = typer.Option(help="What an OpenAI-style server is: vllm, sglang, llama.cpp, tgi-messages, plain.",
-                       rich_help_panel=WHO)  # fmt: skip
+FLAVOUR = typer.Option(
+    help="What an OpenAI-style server is: vllm, sglang, llama.cpp, tgi-messages, plain.", rich_help_panel=WHO
+)
 CLUSTER = typer.Option(help="NAME=VALUE for ray.init; repeat for several.", rich_help_panel=MANY)
 METRICS_HOST = typer.Option(help="Address that --metrics-port listens at.", rich_help_panel=WHEN)
 MODEL = typer.Option(help="Which of a server's models.", rich_help_panel=WHO)
@@ -124,8 +126,14 @@ def generate(
         parse_floor=parse_floor,
         shard=part,
     )
-    flags = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "typical_p": typical_p,
-             "repetition_penalty": repetition_penalty, "max_new_tokens": max_new_tokens}  # fmt: skip
+    flags = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "typical_p": typical_p,
+        "repetition_penalty": repetition_penalty,
+        "max_new_tokens": max_new_tokens,
+    }
     planned = [(recipe, _checked(with_profile_defaults(base, recipe, **flags), recipe, dialogues)) for recipe in loaded]
     secrets = Secrets(api_key_env, api_key_file, headers_file)
     wish = Wish(served, tuple(endpoint or ()), secrets, weights, flavour, model, raw_prompt)
@@ -224,8 +232,14 @@ def _checked(options: Options, recipe: Recipe, dialogues: int | None) -> Options
 
     from erc_synth.generation.prompts import build, wanted_emotion
 
-    build(recipe, seed=0, emotion=wanted_emotion(recipe, 0), few_shot=options.few_shot, constrain=options.constrain,
-          turns=options.turns)  # fmt: skip
+    build(
+        recipe,
+        seed=0,
+        emotion=wanted_emotion(recipe, 0),
+        few_shot=options.few_shot,
+        constrain=options.constrain,
+        turns=options.turns,
+    )
     return replace(options, dialogues=dialogues or recipe.dialogues)
 
 

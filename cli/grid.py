@@ -76,10 +76,16 @@ def grid(
     launch = Launch(launcher, jobs, cluster=cluster_options(_words(cluster)))
     launch.check()
     settings = {
-        "--backbone": backbone, "--data-dir": data_dir, "--preset": preset, "--epochs": epochs,
-        "--max-train-dialogues": max_train_dialogues, "--max-eval-dialogues": max_eval_dialogues,
-        "--max-tokens": max_tokens, "--learning-rate": learning_rate, "--batch-size": batch_size,
-    }  # fmt: skip
+        "--backbone": backbone,
+        "--data-dir": data_dir,
+        "--preset": preset,
+        "--epochs": epochs,
+        "--max-train-dialogues": max_train_dialogues,
+        "--max-eval-dialogues": max_eval_dialogues,
+        "--max-tokens": max_tokens,
+        "--learning-rate": learning_rate,
+        "--batch-size": batch_size,
+    }
     chosen = _words(benchmarks) or table_benchmarks()
     plan = Plan(_words(models), chosen, _words(variants), _numbers(seeds), repo, _flags(settings))
     check_names(plan)

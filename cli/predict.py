@@ -137,7 +137,10 @@ def _print_json(classifier: Classifier, found: list[Record]) -> None:
     import json
 
     told = {
-        "model": classifier.name, "weights": classifier.fingerprint, "labels": classifier.labels,
-        "dialogues": found, "scores": _scores(classifier, found),
-    }  # fmt: skip
+        "model": classifier.name,
+        "weights": classifier.fingerprint,
+        "labels": classifier.labels,
+        "dialogues": found,
+        "scores": _scores(classifier, found),
+    }
     typer.echo(json.dumps(told, ensure_ascii=False))

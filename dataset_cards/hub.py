@@ -9,9 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from erc_synth.loaders.errors import ErcSynthError
+
+if TYPE_CHECKING:
+    import httpx
 
 WAITS = (0.5, 1, 2, 4, 8, 15, 15, 15)  # seconds between tries: what goes away within a minute is survived
 LONGEST_WAIT = 60.0
@@ -90,7 +93,7 @@ def _network(repo_id: str, error: BaseException) -> ErcSynthError:
     )
 
 
-def _http(repo_id: str, error: Any) -> ErcSynthError:
+def _http(repo_id: str, error: object) -> ErcSynthError:
     status = getattr(getattr(error, "response", None), "status_code", 0)
     sentences = {
         401: ("The Hub does not accept the token.", "Run `hf auth login` again, or set HF_TOKEN."),
@@ -116,7 +119,7 @@ def limit_time() -> None:
     from requests.adapters import HTTPAdapter
 
     class _Limited(HTTPAdapter):
-        def send(self, request: Any, **how: Any) -> Any:  # type: ignore[override]
+        def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
             return super().send(request, **{**how, "timeout": how.get("timeout") or TIME_LIMIT})
 
     def session() -> requests.Session:
@@ -134,8 +137,8 @@ def _limit_httpx() -> None:
 
     make = huggingface_hub.utils._http.default_client_factory  # the client exports no other
 
-    def client() -> Any:
-        made = make()
+    def client() -> httpx.Client:
+        made: httpx.Client = make()
         made.timeout = TIME_LIMIT
         return made
 

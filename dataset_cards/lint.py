@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError, field_validator
@@ -53,7 +53,7 @@ class _Split(BaseModel):
 
 class _Info(BaseModel):
     config_name: str
-    features: list[dict[str, Any]]
+    features: list[dict[str, object]]
     splits: list[_Split]
 
 
@@ -77,14 +77,30 @@ def size_category(rows: int) -> str:
     return next((name for most, name in SIZES if rows < most), "10M<n<100M")
 
 
-def front_matter_of(card: Path) -> dict[str, Any]:
+class CardConfig(TypedDict):
+    """One config in the YAML of a card."""
+
+    config_name: str
+    version: NotRequired[str]
+
+
+class FrontMatter(TypedDict, total=False):
+    """The YAML header of a card, as far as others than its check read it."""
+
+    license: str
+    pretty_name: str
+    configs: list[CardConfig]
+    dataset_info: list[dict[str, object]]
+
+
+def front_matter_of(card: Path) -> FrontMatter:
     """Parsed YAML header of a card; empty when there is none."""
     text = card.read_text("utf-8") if card.exists() else ""
     parts = text.split("---\n", 2)
     if len(parts) < 3 or parts[0]:
         return {}
     loaded = yaml.safe_load(parts[1])
-    return loaded if isinstance(loaded, dict) else {}
+    return cast(FrontMatter, loaded) if isinstance(loaded, dict) else {}
 
 
 def problems(folder: Path) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -115,6 +114,7 @@ class _SplitWriter:
         self._bytes += table.nbytes
 
 
-def yaml_features(labels: LabelSet) -> Any:
+def yaml_features(labels: LabelSet) -> list[dict[str, object]]:
     """The features as the card's YAML wants them."""
-    return features(labels, provenance=True)._to_yaml_list()
+    made: list[dict[str, object]] = features(labels, provenance=True)._to_yaml_list()
+    return made

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 from erc_synth.dataset_cards.folder import files_below, read_marker
 from erc_synth.dataset_cards.hub import limit_time, patiently
@@ -21,7 +21,12 @@ from erc_synth.dataset_cards.lint import front_matter_of, problems
 from erc_synth.dataset_cards.reload import verify
 from erc_synth.loaders.errors import ErcSynthError
 
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, HfApi
+    from huggingface_hub.hf_api import RepoFile
+
 ATTEMPTS = 4  # of a commit whose parent was overtaken
+Answer = TypeVar("Answer")
 KEEP = (".gitattributes",)  # the Hub's own file
 OURS = "erc-synth"  # tag of every card that the build writes
 
@@ -139,7 +144,7 @@ def git_blob_id(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def compare(api: Any, repo_id: str, folder: Path, revision: str) -> list[Change]:
+def compare(api: HfApi, repo_id: str, folder: Path, revision: str) -> list[Change]:
     """What a publication would change at a revision."""
     remote = {
         entry.path: entry
@@ -156,7 +161,7 @@ def compare(api: Any, repo_id: str, folder: Path, revision: str) -> list[Change]
     return changes + [Change(path, "delete", 0) for path in sorted(gone)]
 
 
-def _equal(file: Path, there: Any) -> bool:
+def _equal(file: Path, there: RepoFile) -> bool:
     if there.lfs is not None:
         with file.open("rb") as content:
             return bool(hashlib.file_digest(content, "sha256").hexdigest() == there.lfs.sha256)
@@ -200,8 +205,8 @@ def publish(
 
 def version_of(folder: Path) -> str:
     """Version of the data, from the card; empty when it names none."""
-    configs = front_matter_of(folder / "README.md").get("configs") or [{}]
-    return str(configs[0].get("version") or "")
+    configs = front_matter_of(folder / "README.md").get("configs")
+    return str(configs[0].get("version") or "") if configs else ""
 
 
 def _agreed(plan: Plan) -> Plan:
@@ -258,7 +263,7 @@ class _Publication:
         self._tag(result.revision)
         return replace(result, tag=plan.tag)
 
-    def _call(self, action: Callable[[], Any]) -> Any:
+    def _call(self, action: Callable[[], Answer]) -> Answer:
         return patiently(action, self.plan.repo_id, self.say)
 
     def _look(self) -> tuple[str, list[Change]]:
@@ -323,7 +328,7 @@ class _Publication:
                 header = front_matter_of(Path(path))
             except Exception:  # a card that cannot be read is not ours
                 return False
-        return header.get("pretty_name") == OURS
+        return bool(header.get("pretty_name") == OURS)
 
     def _commit(self, head: str, changes: list[Change]) -> Published:
         """One commit; a parent that was overtaken is planned again, what came in meanwhile is left alone."""
@@ -350,7 +355,7 @@ class _Publication:
             return Published(str(info.oid), True, None, info.pr_url, tuple(changes))
         raise AssertionError("unreachable")
 
-    def _send(self, real: list[Change], head: str) -> Any:
+    def _send(self, real: list[Change], head: str) -> CommitInfo:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         plan = self.plan
@@ -358,8 +363,8 @@ class _Publication:
         self.say(f"Sending {len(real)} changes, {size:,} bytes, to {plan.repo_id}.")
         self.sent.sending = True
 
-        def commit() -> Any:
-            operations: list[Any] = [
+        def commit() -> CommitInfo:
+            operations = [
                 CommitOperationDelete(path_in_repo=change.path)
                 if change.kind == "delete"
                 else CommitOperationAdd(path_in_repo=change.path, path_or_fileobj=str(plan.folder / change.path))

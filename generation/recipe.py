@@ -146,9 +146,8 @@ def recipe_from_text(text: str, where: str) -> Recipe:
         language=parsed.language,
         dialogues=parsed.dialogues,
         balance=parsed.balance,
-        prompt=parsed.prompt.model_dump(exclude_defaults=True) | {
-            key: getattr(parsed.prompt, key) for key in ("natural_ending", "balanced_ending")
-        },
+        prompt=parsed.prompt.model_dump(exclude_defaults=True)
+        | {key: getattr(parsed.prompt, key) for key in ("natural_ending", "balanced_ending")},
         format=parsed.form,
         closed_cast=parsed.speakers.closed,
         sampling=parsed.sampling.model_dump(),
@@ -158,7 +157,7 @@ def recipe_from_text(text: str, where: str) -> Recipe:
         examples=tuple(tuple(example.lines) for example in parsed.examples),
         source=text,
         drawing=Drawing(tuple(parsed.drawn.topics), parsed.drawn.cast, _table(parsed)),
-    )  # fmt: skip
+    )
 
 
 def _table(parsed: RecipeFile) -> Table:

@@ -176,8 +176,9 @@ def read_table(path: Path, columns: Columns | None = None, *, lower_is_better: b
     """
     if not path.exists():
         raise StatsError(f"{path} does not exist.", hint=f"Give a file ({', '.join(FORMS)}) or a results folder.")
-    return build_table(_scores(read_rows(path), str(path), columns or Columns()), str(path),
-                       lower_is_better=lower_is_better)  # fmt: skip
+    return build_table(
+        _scores(read_rows(path), str(path), columns or Columns()), str(path), lower_is_better=lower_is_better
+    )
 
 
 def read_csv_text(text: str, where: str) -> Table:

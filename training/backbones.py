@@ -8,7 +8,7 @@ Input: a backbone name, a folder or a Hub id. Output: `Encoder`, tokenizer. Not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def backbone_from_config(folder: Path) -> nn.Module:
     return _without_pooler(AutoModel.from_config(AutoConfig.from_pretrained(str(folder))))
 
 
-def _foreign(load: Any, backbone: str, **options: Any) -> Any:
+def _foreign(load: Callable[..., Any], backbone: str, **options: object) -> Any:
     """The one place where errors of transformers and the Hub become ours."""
     from transformers.utils import logging
 

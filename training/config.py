@@ -20,7 +20,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training.models import registry
-from erc_synth.training.models.registry import Spec
+from erc_synth.training.models.registry import AnySpec
 from erc_synth.training.options import DataOptions, Optimisation, check_bounds, opt
 
 RECIPES = ("scratch", "tstr", "pretrain-finetune")
@@ -59,7 +59,7 @@ class RunConfig:
     options: Any = None
 
     @property
-    def spec(self) -> Spec[Any]:
+    def spec(self) -> AnySpec:
         """The classifier."""
         return registry.find(self.model)
 
@@ -120,16 +120,16 @@ def _is_benchmark(name: str) -> bool:
     return name in benchmark_names()
 
 
-def _settings(kind: type[Any]) -> Iterator[Field[Any]]:
+def _settings(kind: type) -> Iterator[Field[Any]]:
     """Fields of a dataclass that are settings themselves."""
     return (f for f in fields(kind) if "help" in f.metadata)
 
 
-def _kinds(spec: Spec[Any] | None) -> list[type[Any]]:
+def _kinds(spec: AnySpec | None) -> list[type]:
     return [*_PANELS, *([] if spec is None else [spec.options])]
 
 
-def _defaults(kind: type[Any]) -> dict[str, object]:
+def _defaults(kind: type) -> dict[str, object]:
     return {f.name: f.default for f in _settings(kind)}
 
 
@@ -142,13 +142,16 @@ class _Parser(argparse.ArgumentParser):
         raise ErcSynthError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{PROGRAM} --help` for the flags.")
 
 
-def _parser(spec: Spec[Any] | None) -> _Parser:
+def _parser(spec: AnySpec | None) -> _Parser:
     """The flags that all models share, and those of one model."""
     parser = _Parser(
-        prog=PROGRAM, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        prog=PROGRAM,
+        add_help=False,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
         description="Train an ERC classifier on any data set by name and score it.",
         epilog=None if spec else f"Options of a model: `{PROGRAM} --model NAME --help`.",
-    )  # fmt: skip
+    )
     for kind in _kinds(spec):
         panel = parser.add_argument_group(_PANELS.get(kind) or f"options of {spec.name if spec else ''}")
         if kind is RunConfig:
@@ -210,7 +213,7 @@ def _read(path: Path) -> dict[str, object]:
     return {str(key): value for key, value in content.items()}
 
 
-def _unknown(spec: Spec[Any], given: list[str]) -> ErcSynthError:
+def _unknown(spec: AnySpec, given: list[str]) -> ErcSynthError:
     """Keys or flags that the model has not: whose they are, or what may have been meant."""
     name = given[0].lstrip("-").replace("-", "_")
     known = [f.name for kind in _kinds(spec) for f in _settings(kind)]
@@ -225,7 +228,7 @@ def _unknown(spec: Spec[Any], given: list[str]) -> ErcSynthError:
     return ErcSynthError(said, hint=f"See `{PROGRAM} --model {spec.name} --help`.")
 
 
-def _preset(spec: Spec[Any], name: str) -> dict[str, object]:
+def _preset(spec: AnySpec, name: str) -> dict[str, object]:
     if name not in spec.presets:
         raise ErcSynthError(f"Unknown preset {name!r} of {spec.name}.", hint=f"Known: {', '.join(spec.presets)}.")
     return dict(spec.presets[name])
@@ -250,7 +253,7 @@ def restored(flat: dict[str, object]) -> RunConfig:
     return build({key: value for key, value in flat.items() if key in known})
 
 
-def _made(kind: type[Any], flat: dict[str, object], **more: object) -> Any:
+def _made(kind: type, flat: dict[str, object], **more: object) -> Any:
     """A dataclass of the keys that are its own, each of the type that it declares."""
     from pydantic import TypeAdapter, ValidationError
 

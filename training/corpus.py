@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
 
 from erc_synth.loaders import registry
 from erc_synth.loaders.errors import ErcSynthError
@@ -148,7 +147,7 @@ def _limit(corpus: Corpus, config: RunConfig, trained: bool, leaks: dict[str, se
 
 
 def _warn_missing_classes(corpus: Corpus) -> None:
-    counted: Counter[Any] = Counter(t.emotion for d in corpus.split("train") for t in d.utterances)
+    counted: Counter[str | None] = Counter(t.emotion for d in corpus.split("train") for t in d.utterances)
     if missing := [label for label in corpus.labels.labels if not counted[label]]:
         warnings.warn(
             f"{corpus.name} has no train example of: {', '.join(missing)}. Indices stay as they are.", stacklevel=2

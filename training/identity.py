@@ -78,9 +78,13 @@ class Identity:
     def write(self, folder: Path, config: RunConfig) -> None:
         """run.json."""
         content: RunFile = {
-            "schema_version": 2, "fingerprint": self.settings, "config": config.to_dict(), "data": self.data,
-            "files": self.files, "backbone": self.backbone,
-        }  # fmt: skip
+            "schema_version": 2,
+            "fingerprint": self.settings,
+            "config": config.to_dict(),
+            "data": self.data,
+            "files": self.files,
+            "backbone": self.backbone,
+        }
         write_json(folder / RUN, content)
 
 

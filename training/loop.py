@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.optim import Optimizer
 from tqdm import tqdm
 
 from erc_synth.loaders.errors import ErcSynthError
@@ -169,15 +170,22 @@ class Trainer:
         )
         return batching.cut(steps, getattr(model, "max_turns", None))
 
-    def _epoch(self, wrapped: Any, optim: Any, stage: Stage, progress: Progress, place: Path, epoch: int) -> None:
+    def _epoch(
+        self, wrapped: nn.Module, optim: Optimizer, stage: Stage, progress: Progress, place: Path, epoch: int
+    ) -> None:
         model = self.accelerator.unwrap_model(wrapped)
         options = self.config.optimisation
         steps = self._batches(model, stage, epoch)
         begun = progress.step - epoch * len(steps)
         bar = tqdm(
-            total=sum(map(len, steps)), initial=sum(map(len, steps[:begun])), unit="utt", file=sys.stderr,
-            desc=f"{stage.name} {epoch + 1}/{stage.epochs}", disable=not self._shows(), leave=False,
-        )  # fmt: skip
+            total=sum(map(len, steps)),
+            initial=sum(map(len, steps[:begun])),
+            unit="utt",
+            file=sys.stderr,
+            desc=f"{stage.name} {epoch + 1}/{stage.epochs}",
+            disable=not self._shows(),
+            leave=False,
+        )
         clock, saved, tokens = time.monotonic(), time.monotonic(), tokens_of(model)
         wrapped.train()
         for targets in steps[begun:]:
@@ -201,7 +209,9 @@ class Trainer:
         progress.seconds += time.monotonic() - clock
         progress.tokens += tokens_of(model) - tokens
 
-    def _step(self, wrapped: Any, optim: Any, stage: Stage, targets: tuple[Target, ...], step: int) -> float:
+    def _step(
+        self, wrapped: nn.Module, optim: Optimizer, stage: Stage, targets: tuple[Target, ...], step: int
+    ) -> float:
         """One optimiser step over `targets`; their mean loss, the same on every process."""
         accelerator, options = self.accelerator, self.config.optimisation
         model = accelerator.unwrap_model(wrapped)
@@ -240,7 +250,7 @@ class Trainer:
         self.stop_agreed = total[1] > 0
         return float(total[0])
 
-    def _loss(self, wrapped: Any, batch: Batch, stage: Stage) -> torch.Tensor:
+    def _loss(self, wrapped: nn.Module, batch: Batch, stage: Stage) -> torch.Tensor:
         logits = wrapped(batch)
         gold = torch.from_numpy(batch.labels).to(logits.device)
         if stage.soft is None:
@@ -257,7 +267,7 @@ class Trainer:
             exit_code=3,
         )
 
-    def _end_epoch(self, model: nn.Module, raw: Any, stage: Stage, progress: Progress, place: Path) -> None:
+    def _end_epoch(self, model: nn.Module, raw: Optimizer, stage: Stage, progress: Progress, place: Path) -> None:
         start, tokens = time.monotonic(), tokens_of(model)
         logits = predict(self.accelerator, model, stage.dev)
         gold = stage.dev.labels[stage.dev.labels >= 0]
@@ -267,9 +277,14 @@ class Trainer:
         progress.seconds += time.monotonic() - start
         progress.tokens += tokens_of(model) - tokens
         progress.epochs.append(
-            Epoch(len(progress.epochs) + 1, progress.loss_sum / max(steps, 1), found["weighted_f1"], seconds,
-                  found["micro_f1"])
-        )  # fmt: skip
+            Epoch(
+                len(progress.epochs) + 1,
+                progress.loss_sum / max(steps, 1),
+                found["weighted_f1"],
+                seconds,
+                found["micro_f1"],
+            )
+        )
         progress.loss_sum = 0.0
         newest = progress.epochs[-1]
         self.accelerator.log(
@@ -286,7 +301,7 @@ class Trainer:
                 checkpoints.save_weights(model, place / "best.safetensors")
         self._save(model, raw, progress, place)
 
-    def _save(self, model: nn.Module, optim: Any, progress: Progress, place: Path) -> None:
+    def _save(self, model: nn.Module, optim: Optimizer, progress: Progress, place: Path) -> None:
         if self.accelerator.is_main_process:
             inner = getattr(optim, "optimizer", optim)
             checkpoints.save_checkpoint(place / "checkpoint", model, inner, asdict(progress))
@@ -298,7 +313,7 @@ class Trainer:
     def _signals(self) -> Iterator[None]:
         """Ctrl-C and SIGTERM end the run behind the running step, with a checkpoint."""
 
-        def ask(_signal: int, _frame: Any) -> None:
+        def ask(_signal: int, _frame: object) -> None:
             self.stop_requested = True
 
         try:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.training.contracts import Evaluation, Metrics, StageRecord
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 NONE = "-"  # a score that the label set does not have
 
@@ -46,7 +49,7 @@ def render(metrics: Metrics, *, example: str | None = None) -> str:
     return f"---\n{yaml.safe_dump(head, sort_keys=False).strip()}\n---\n\n{body}\n"
 
 
-def _template() -> Any:
+def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     # Markdown, not HTML: what comes from outside goes through `plain` or `code`.

@@ -8,11 +8,11 @@ Not covered: gradient scaling (accelerate).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
+from torch.optim.optimizer import ParamsT
 
 from erc_synth.training.options import Optimisation
 
@@ -20,7 +20,9 @@ from erc_synth.training.options import Optimisation
 class UncorrectedAdamW(Optimizer):
     """AdamW without bias correction; decay after the update, as in `transformers` before version 5."""
 
-    def __init__(self, params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-6) -> None:
+    def __init__(
+        self, params: ParamsT, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-6
+    ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": 0.0})
 
     @torch.no_grad()

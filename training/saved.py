@@ -161,7 +161,7 @@ def _type(model: nn.Module) -> str:
     return str(model.context_encoder.backbone.config.model_type)  # type: ignore[union-attr]
 
 
-def _prefix(model: nn.Module) -> tuple[type[Any], str]:
+def _prefix(model: nn.Module) -> tuple[type, str]:
     """The class of transformers that classifies with this encoder, and its name for the encoder."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
@@ -225,6 +225,9 @@ def _first_token_only(tokenizer: PreTrainedTokenizerBase, longest: int) -> PreTr
     named = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     # The general class: a class of one family would put its own end token back when it is loaded.
     return PreTrainedTokenizerFast(
-        tokenizer_object=rust, model_max_length=longest, truncation_side="left",
-        model_input_names=list(tokenizer.model_input_names), **named,
-    )  # fmt: skip
+        tokenizer_object=rust,
+        model_max_length=longest,
+        truncation_side="left",
+        model_input_names=list(tokenizer.model_input_names),
+        **named,
+    )

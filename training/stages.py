@@ -58,9 +58,12 @@ class Stages:
 
     def _pretrain(self, name: str) -> float:
         start = Start(
-            self.inputs.encoded(name, "train"), self.inputs.tokenizer, self.config.optimisation, self.config.seed,
+            self.inputs.encoded(name, "train"),
+            self.inputs.tokenizer,
+            self.config.optimisation,
+            self.config.seed,
             self.folder / "progress" / "topics",
-        )  # fmt: skip
+        )
         return self.config.spec.pretrain(self.config.options, self.network, start)
 
     def _take_over(self, parent: Path) -> None:

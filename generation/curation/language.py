@@ -10,11 +10,14 @@ Script comes first: it is sure from two letters on and needs no model. Within a 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import regex
 
 from erc_synth.generation.curation.reasons import Limits
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 _SCRIPTS = {
     "Han": ("zh", "ja", "ko"), "Hiragana": ("ja",), "Katakana": ("ja",), "Hangul": ("ko",), "Thai": ("th",),
@@ -73,7 +76,7 @@ def other_language(text: str, count: int, expected: str, limits: Limits) -> str:
 
 
 @cache
-def _identifier() -> Any:
+def _identifier() -> LanguageIdentifier:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -22,6 +22,7 @@ from erc_synth.loaders.seeds import numpy_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from sklearn.linear_model import LogisticRegression
 
 LEAST_PER_LABEL = 5
 REPLICATES = 200
@@ -46,8 +47,7 @@ class Annotator(Protocol):
 
 def one_thread(function: _Function) -> _Function:
     """Run small regressions on one BLAS thread: several wait for each other (8.1 s to 0.2 s on two busy cores)."""
-    limited: Any = threadpool_limits.wrap(limits=1)(function)
-    return cast(_Function, limited)
+    return cast(_Function, threadpool_limits.wrap(limits=1)(function))
 
 
 def kappa(first: Sequence[str], second: Sequence[str]) -> float:
@@ -116,7 +116,7 @@ def _kappa_of(tables: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @one_thread
-def judge(vectors: NDArray[np.float32], labels: Sequence[str], seed: int) -> Any:
+def judge(vectors: NDArray[np.float32], labels: Sequence[str], seed: int) -> LogisticRegression:
     """Logistic regression on embeddings ``[n, d]``, classes weighted to be equal."""
     from sklearn.linear_model import LogisticRegression
 

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from erc_synth.loaders.wording import lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 REPLICATES = 200
 DRAWS = 100
@@ -153,14 +154,15 @@ def remembered(encode: Encode) -> Encode:
     return again
 
 
-def _encode_batch(tokenizer: Any, model: Any, texts: list[str]) -> Any:
+def _encode_batch(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, texts: list[str]) -> np.ndarray:
     import torch
 
     inputs = tokenizer(texts, padding=True, truncation=True, max_length=128, return_tensors="pt")
     hidden = model(**inputs).last_hidden_state
     mask = inputs["attention_mask"].unsqueeze(-1)
     pooled = (hidden * mask).sum(1) / mask.sum(1)
-    return torch.nn.functional.normalize(pooled, dim=-1).numpy()
+    vectors: np.ndarray = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+    return vectors
 
 
 @one_thread

@@ -20,9 +20,9 @@ of lines (each is one point of the encoder's space). Means and shares do not, an
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from erc_synth.loaders.schema import Dialogue, LabelSet
 from erc_synth.loaders.seeds import numpy_seed
 from erc_synth.loaders.wording import lines, words
 
+Count = Callable[[Sequence[Dialogue], likeness.Name], Counter[str]]
 ENCODED_LINES = 1000
 JUDGE_LINES = 4000
 DOUBTFUL_SHOWN = 20
@@ -225,10 +226,14 @@ class _Work:
             ("label transition divergence", likeness.transition_counts),
         ):
             theirs = count(other, real_name)
-            self.add("labels", title, *(
-                likeness.at_equal_words(ds, _distance(count, name, theirs), budget, self.seed)
-                for ds, name in ((self.own, own_name), (half, real_name))
-            ))  # fmt: skip
+            self.add(
+                "labels",
+                title,
+                *(
+                    likeness.at_equal_words(ds, _distance(count, name, theirs), budget, self.seed)
+                    for ds, name in ((self.own, own_name), (half, real_name))
+                ),
+            )
         self.notes.append(f"Divergences at {budget} words.")
 
     def wording(self) -> None:
@@ -405,7 +410,7 @@ def _common_labels(own: LabelSet, real: LabelSet) -> tuple[likeness.Name, likene
     )
 
 
-def _distance(count: Callable[..., Any], name: likeness.Name, theirs: Any) -> Callable[[Sequence[Dialogue]], float]:
+def _distance(count: Count, name: likeness.Name, theirs: Counter[str]) -> Callable[[Sequence[Dialogue]], float]:
     return lambda dialogues: likeness.divergence(count(dialogues, name), theirs)
 
 

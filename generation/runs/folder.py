@@ -165,8 +165,12 @@ def accepted_dialogues(run_dir: Path) -> Iterator[Dialogue]:
         if isinstance(parsed, Parsed):
             index = record["index"]
             best[index] = Dialogue(
-                f"{recipe.name}-{index:06d}", parsed.utterances, seed=record["seed"],
-                target_emotion=record["emotion"], recipe=recipe.name, generator=generator,
-            )  # fmt: skip
+                f"{recipe.name}-{index:06d}",
+                parsed.utterances,
+                seed=record["seed"],
+                target_emotion=record["emotion"],
+                recipe=recipe.name,
+                generator=generator,
+            )
     for index in sorted(best):
         yield best[index]

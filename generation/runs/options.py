@@ -41,8 +41,15 @@ class Options:
 
     def fingerprint(self, recipe: Recipe, identity: Identity, template: str) -> str:
         """Recipe fingerprint, what else shapes a dialogue, and who writes it."""
-        shape = [recipe.fingerprint, self.profile.name, sorted(self.sampling.items()), self.run_seed,
-                 self.few_shot, self.constrain, self.turns]  # fmt: skip
+        shape = [
+            recipe.fingerprint,
+            self.profile.name,
+            sorted(self.sampling.items()),
+            self.run_seed,
+            self.few_shot,
+            self.constrain,
+            self.turns,
+        ]
         writer = [*identity.model, identity.dialect, identity.version, template]
         return hashlib.sha256(json.dumps([shape, writer]).encode()).hexdigest()[:16]
 

@@ -79,9 +79,13 @@ class Prompts:
         self._asked[emotion] += 1
         seed = seed_of(options.run_seed, self._fingerprint, item.index, item.attempt)
         return build(
-            recipe, seed=seed, emotion=emotion, few_shot=options.few_shot,
-            constrain=options.constrain, turns=options.turns,
-        )  # fmt: skip
+            recipe,
+            seed=seed,
+            emotion=emotion,
+            few_shot=options.few_shot,
+            constrain=options.constrain,
+            turns=options.turns,
+        )
 
     def answered(self, prompt: Prompt) -> None:
         """The prompt is no longer out."""

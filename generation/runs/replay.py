@@ -45,9 +45,13 @@ def rebuild(header: RunRecord, record: AttemptRecord) -> Prompt:
     low_high = header.get("turns")
     turns = (low_high[0], low_high[1]) if low_high else None
     prompt = build(
-        recipe, seed=record["seed"], emotion=record["emotion"], few_shot=header["few_shot"],
-        constrain=header["constrained"], turns=turns,
-    )  # fmt: skip
+        recipe,
+        seed=record["seed"],
+        emotion=record["emotion"],
+        few_shot=header["few_shot"],
+        constrain=header["constrained"],
+        turns=turns,
+    )
     if prompt.hash != record["prompt_hash"]:
         raise ErcSynthError(
             "The prompt cannot be rebuilt: this version of erc-synth writes it differently.",

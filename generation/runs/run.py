@@ -95,9 +95,11 @@ class Run:
                     self.tally.ended = time.monotonic()
                     journal.sync()
                     path = write_manifest(
-                        self.folder, self.recipe, options.profile,
+                        self.folder,
+                        self.recipe,
+                        options.profile,
                         RunSession(roster.identity, asked, options.dialogues, started),
-                    )  # fmt: skip
+                    )
         if work.stopped:
             raise ErcSynthError(
                 f"{self.recipe.name}: stopped, {work.stopped}; "
@@ -195,10 +197,17 @@ class Run:
     def _work(self, journal: Journal, session: Session, who: tuple[Roster, Limiter], progress: Progress) -> Work:
         options, (roster, limiter) = self.options, who
         tools = Tools(
-            options, self._servers.transport, session, roster, limiter, journal,
-            Prompts(self.recipe, options, self.tally), self.tally,
-            StopRule(options.patience, options.parse_floor), self._watch.say,
-        )  # fmt: skip
+            options,
+            self._servers.transport,
+            session,
+            roster,
+            limiter,
+            journal,
+            Prompts(self.recipe, options, self.tally),
+            self.tally,
+            StopRule(options.patience, options.parse_floor),
+            self._watch.say,
+        )
         jobs = (
             Item(index, progress.next_attempt.get(index, 0))
             for index in options.shard.jobs(options.dialogues)

@@ -83,9 +83,13 @@ class Worker:
         prompt = tools.prompts.of(item)
         clock = time.monotonic()
         facts: dict[str, object] = {
-            "seed": prompt.seed, "emotion": prompt.emotion, "try": item.tries, "endpoint": endpoint.url,
-            "prompt_hash": prompt.hash, "sent": datetime.now(UTC).isoformat(),
-        }  # fmt: skip
+            "seed": prompt.seed,
+            "emotion": prompt.emotion,
+            "try": item.tries,
+            "endpoint": endpoint.url,
+            "prompt_hash": prompt.hash,
+            "sent": datetime.now(UTC).isoformat(),
+        }
         out = True  # until the limiter has heard how it went
         try:
             if endpoint.url not in tools.roster.identities and not await tools.roster.vouch(endpoint.url):
@@ -168,8 +172,12 @@ class Worker:
         tools = self._tools
         self._check_constraint(prompt, answer)
         outcome = parse(answer.text, self._form, cut=answer.finish_reason == "length")
-        facts |= {"finish_reason": answer.finish_reason, "prompt_tokens": answer.prompt_tokens,
-                  "completion_tokens": answer.completion_tokens, "server_seed": answer.seed}  # fmt: skip
+        facts |= {
+            "finish_reason": answer.finish_reason,
+            "prompt_tokens": answer.prompt_tokens,
+            "completion_tokens": answer.completion_tokens,
+            "server_seed": answer.seed,
+        }
         facts |= {f"{name}_seconds": value for name, value in answer.times.items()}
         labels: Counter[str] = Counter()
         reason = outcome.reason if isinstance(outcome, Rejection) else None

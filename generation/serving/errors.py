@@ -16,9 +16,18 @@ from typing import Any
 
 PASSING = frozenset({"overloaded", "generation", "server", "timeout", "connection", "bad_body", "other_model"})
 KINDS = {
-    400: "validation", 401: "denied", 403: "denied", 404: "missing", 408: "timeout", 413: "too_large",
-    422: "validation", 424: "generation", 429: "overloaded", 503: "overloaded", 504: "server",
-}  # fmt: skip
+    400: "validation",
+    401: "denied",
+    403: "denied",
+    404: "missing",
+    408: "timeout",
+    413: "too_large",
+    422: "validation",
+    424: "generation",
+    429: "overloaded",
+    503: "overloaded",
+    504: "server",
+}
 # vLLM, SGLang, llama.cpp, TGI and OpenAI each say it in words of their own.
 TOO_LONG = re.compile(
     r"context.?(length|size|window)|exceed_context|must have less than \d+ tokens|max_new_tokens` must be <=|"

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from erc_synth.generation.prompts import Prompt, apply_template, stop_strings
 from erc_synth.generation.serving.engines import Engine, Opened, Wish, opened
 from erc_synth.generation.serving.errors import Answer, expected_shape
 from erc_synth.generation.serving.session import NEUTRAL, Completion, Identity, Sampling, Session, whole
 from erc_synth.loaders.errors import ErcSynthError
+
+if TYPE_CHECKING:
+    from text_generation.types import Request
 
 # text-generation's error classes -> our kinds; what it does not know follows the status alone.
 KINDS = {
@@ -92,7 +95,7 @@ class TgiTransport:
         request = types.Request(inputs=raw, parameters=types.Parameters(**parameters, seed=prompt.seed))
         return self._read(await self._post(session, url, request))
 
-    async def _post(self, session: Session, url: str, request: Any) -> Answer:
+    async def _post(self, session: Session, url: str, request: Request) -> Answer:
         body = request.model_dump(mode="json", exclude_none=True)
         return await session.post(url, "/generate", body, self._kind_of)
 

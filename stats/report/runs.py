@@ -48,9 +48,12 @@ class Run:
         if backbone.startswith(("/", ".", "~")):
             backbone = backbone.split("/")[-1]
         return [
-            f"{self.model} on {backbone}", f"regime {run['recipe']}", f"seed {run['seed']}",
-            f"{cost['seconds']:,.0f} s", f"{cost['tokens']:,} tokens",
-        ]  # fmt: skip
+            f"{self.model} on {backbone}",
+            f"regime {run['recipe']}",
+            f"seed {run['seed']}",
+            f"{cost['seconds']:,.0f} s",
+            f"{cost['tokens']:,} tokens",
+        ]
 
     @property
     def stages(self) -> list[str]:
@@ -164,8 +167,11 @@ def _confusion_sheet(run: str, number: int, found: Evaluation) -> Sheet:
         total = max(sum(counts), 1)
         cells = [Item(str(n), shade=n / total) for n in counts]
         rows.append([Item(label), *_class_items(found["per_class"][label], guessed=_guessed(found, label)), *cells])
-    overall = [f"Weighted F1 {100 * found['weighted_f1']:.2f}", f"macro {100 * found['macro_f1']:.2f}",
-               f"micro {100 * found['micro_f1']:.2f}"]  # fmt: skip
+    overall = [
+        f"Weighted F1 {100 * found['weighted_f1']:.2f}",
+        f"macro {100 * found['macro_f1']:.2f}",
+        f"micro {100 * found['micro_f1']:.2f}",
+    ]
     without = found.get("micro_f1_no_neutral")
     if without is not None:
         overall.append(f"micro without neutral {100 * without:.2f}")

@@ -226,10 +226,15 @@ def tstr_sheet(results: Results) -> Sheet | None:
             real = results.score(place._replace(variant="org"))
             names = results.names
             rows.append(
-                [*items(names.model(place.model), names.benchmark(place.benchmark), names.variant(place.variant)),
-                 item_of(value), *items(f"{real:.2f}" if real is not None else None,
-                                        signed(value.score - real) if real is not None else None)]
-            )  # fmt: skip
+                [
+                    *items(names.model(place.model), names.benchmark(place.benchmark), names.variant(place.variant)),
+                    item_of(value),
+                    *items(
+                        f"{real:.2f}" if real is not None else None,
+                        signed(value.score - real) if real is not None else None,
+                    ),
+                ]
+            )
     names_ = ("Classifier", "Benchmark", "Trained on", "Weighted F1", "Trained on the benchmark", "Gap")
     title = "Train on synthetic, test on real (TSTR): weighted F1 on the original test set, in percent"
     return Sheet("tstr", title, _columns(names_, 3), rows) if rows else None
@@ -244,9 +249,11 @@ def leave_out(results: Results) -> Sheet | None:
         told = _told(cell.get("options") or [])
         stages = [results.names.benchmark(told[flag]) for flag in FLAGS[:2] if flag in told]
         words = items(
-            results.names.model(place.model), results.names.benchmark(place.benchmark),
-            ", then ".join(stages) or "the others", told.get("--label-map"),
-        )  # fmt: skip
+            results.names.model(place.model),
+            results.names.benchmark(place.benchmark),
+            ", then ".join(stages) or "the others",
+            told.get("--label-map"),
+        )
         rows.append([*words, *map(item_of, found)])
     heads = [*_columns(("Classifier", "Left out", "Trained on", "Labels"), 4)]
     heads += [Column(results.names.variant(test_set), "Test set") for test_set in TABLE_VARIANTS]

@@ -33,15 +33,25 @@ class BaselineSpec(Spec[BaselineOptions]):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Quick and close: batches of whole dialogues, a learning rate to match. Measured in DEVIATIONS.md.
         "fast": {
-            "epochs": 5, "batch_size": 16, "order": "dialogue", "learning_rate": 3e-5, "weight_decay": 0.01,
-            "warmup": 0.1, "clip": 1.0,
+            "epochs": 5,
+            "batch_size": 16,
+            "order": "dialogue",
+            "learning_rate": 3e-5,
+            "weight_decay": 0.01,
+            "warmup": 0.1,
+            "clip": 1.0,
         },
         # Like EmoBERTa: CLS + linear on the target with past context and speaker names.
         "paper": {
-            "epochs": 5, "batch_size": 4, "order": "utterance", "learning_rate": 1e-5, "weight_decay": 0.01,
-            "warmup": 0.2, "clip": 1.0,
+            "epochs": 5,
+            "batch_size": 4,
+            "order": "utterance",
+            "learning_rate": 1e-5,
+            "weight_decay": 0.01,
+            "warmup": 0.2,
+            "clip": 1.0,
         },
-    }  # fmt: skip
+    }
 
     def build(self, options: BaselineOptions, encoder: Callable[[], Encoder], classes: int) -> nn.Module:
         """The context model."""

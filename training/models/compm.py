@@ -141,15 +141,27 @@ class CompmSpec(Spec[CompmOptions]):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Quick and close: batches of whole dialogues, a learning rate to match. Measured in DEVIATIONS.md.
         "fast": {
-            "epochs": 5, "batch_size": 16, "order": "dialogue", "learning_rate": 3e-5, "weight_decay": 0.01,
-            "warmup": 0.1, "clip": 1.0,
+            "epochs": 5,
+            "batch_size": 16,
+            "order": "dialogue",
+            "learning_rate": 3e-5,
+            "weight_decay": 0.01,
+            "warmup": 0.1,
+            "clip": 1.0,
         },
         # Batch 1, single utterances shuffled, decay on all parameters, warm-up of one epoch of ten, float32.
         "paper": {
-            "epochs": 10, "batch_size": 1, "order": "utterance", "learning_rate": 1e-6, "weight_decay": 0.01,
-            "decay_all": True, "warmup": 0.1, "clip": 10.0, "memory": "legacy",
+            "epochs": 10,
+            "batch_size": 1,
+            "order": "utterance",
+            "learning_rate": 1e-6,
+            "weight_decay": 0.01,
+            "decay_all": True,
+            "warmup": 0.1,
+            "clip": 10.0,
+            "memory": "legacy",
         },
-    }  # fmt: skip
+    }
 
     def build(self, options: CompmOptions, encoder: Callable[[], Encoder], classes: int) -> nn.Module:
         """One encoder or two."""

@@ -44,15 +44,26 @@ class EmooneSpec(Spec[EmooneOptions]):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Quick and close: batches of whole dialogues, a learning rate to match. Measured in DEVIATIONS.md.
         "fast": {
-            "epochs": 5, "batch_size": 16, "order": "dialogue", "learning_rate": 3e-5, "weight_decay": 0.01,
-            "warmup": 0.1, "clip": 1.0,
+            "epochs": 5,
+            "batch_size": 16,
+            "order": "dialogue",
+            "learning_rate": 3e-5,
+            "weight_decay": 0.01,
+            "warmup": 0.1,
+            "clip": 1.0,
         },
         # As CoMPM's official code; same author (rungjoo/Emotion_not_One).
         "paper": {
-            "epochs": 10, "batch_size": 1, "order": "utterance", "learning_rate": 1e-6, "weight_decay": 0.01,
-            "decay_all": True, "warmup": 0.1, "clip": 10.0,
+            "epochs": 10,
+            "batch_size": 1,
+            "order": "utterance",
+            "learning_rate": 1e-6,
+            "weight_decay": 0.01,
+            "decay_all": True,
+            "warmup": 0.1,
+            "clip": 10.0,
         },
-    }  # fmt: skip
+    }
 
     def check(self, options: EmooneOptions, optimisation: Optimisation) -> None:
         """Word vectors for the method that reads them."""

@@ -121,7 +121,10 @@ def names() -> tuple[str, ...]:
     return (*built_in(), *_custom())
 
 
-def find(name: str) -> Spec[Any]:
+AnySpec = Spec[Any]  # whatever its options are
+
+
+def find(name: str) -> AnySpec:
     """The classifier of this name.
 
     Raises:
@@ -147,8 +150,8 @@ def built_in() -> list[str]:
     return [module.name for module in pkgutil.iter_modules(models.__path__) if module.name not in PARTS]
 
 
-def _custom() -> dict[str, Spec[Any]]:
-    found: dict[str, Spec[Any]] = {}
+def _custom() -> dict[str, AnySpec]:
+    found: dict[str, AnySpec] = {}
     for place in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         spec = _spec_of(_module(place))
         if spec.name in found or spec.name in built_in():
@@ -179,7 +182,7 @@ def _module(place: str) -> ModuleType:
         ) from error
 
 
-def _spec_of(module: ModuleType) -> Spec[Any]:
+def _spec_of(module: ModuleType) -> AnySpec:
     spec = getattr(module, "SPEC", None)
     missing = ["SPEC, an instance of a subclass of Spec"] if not isinstance(spec, Spec) else list(_missing(spec))
     if missing or not isinstance(spec, Spec):
@@ -190,7 +193,7 @@ def _spec_of(module: ModuleType) -> Spec[Any]:
     return spec
 
 
-def _missing(spec: Spec[Any]) -> Iterable[str]:
+def _missing(spec: AnySpec) -> Iterable[str]:
     if not spec.name or not all(c.isalnum() or c in "-_" for c in spec.name):
         yield "name (letters, digits, - and _)"
     options = getattr(spec, "options", None)

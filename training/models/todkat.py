@@ -138,17 +138,30 @@ class TodkatSpec(Spec[TodkatOptions]):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         # Attention over the dialogue; a batch is dialogues.
         "fast": {
-            "epochs": 8, "batch_size": 4, "learning_rate": 3e-5, "weight_decay": 0.01, "warmup": 0.1, "clip": 1.0,
+            "epochs": 8,
+            "batch_size": 4,
+            "learning_rate": 3e-5,
+            "weight_decay": 0.01,
+            "warmup": 0.1,
+            "clip": 1.0,
             "mode": "fixed",
         },
         # As released (something678/TodKat): AdamW without bias correction, warm-up over half of all steps,
         # selection by accuracy, dialogues cut to 25 turns.
         "paper": {
-            "epochs": 100, "batch_size": 2, "learning_rate": 2e-5, "weight_decay": 0.01, "adam_eps": 1e-6,
-            "bias_correction": False, "warmup": 0.5, "clip": 1.0, "mode": "released", "select_by": "accuracy",
+            "epochs": 100,
+            "batch_size": 2,
+            "learning_rate": 2e-5,
+            "weight_decay": 0.01,
+            "adam_eps": 1e-6,
+            "bias_correction": False,
+            "warmup": 0.5,
+            "clip": 1.0,
+            "mode": "released",
+            "select_by": "accuracy",
             "max_turns": 25,
         },
-    }  # fmt: skip
+    }
 
     def check(self, options: TodkatOptions, optimisation: Optimisation) -> None:
         """The released head cannot be cut in parts."""
