@@ -126,14 +126,8 @@ def generate(
         parse_floor=parse_floor,
         shard=part,
     )
-    flags = {
-        "temperature": temperature,
-        "top_p": top_p,
-        "top_k": top_k,
-        "typical_p": typical_p,
-        "repetition_penalty": repetition_penalty,
-        "max_new_tokens": max_new_tokens,
-    }
+    flags = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "typical_p": typical_p,
+             "repetition_penalty": repetition_penalty, "max_new_tokens": max_new_tokens}  # fmt: skip
     planned = [(recipe, _checked(with_profile_defaults(base, recipe, **flags), recipe, dialogues)) for recipe in loaded]
     secrets = Secrets(api_key_env, api_key_file, headers_file)
     wish = Wish(served, tuple(endpoint or ()), secrets, weights, flavour, model, raw_prompt)

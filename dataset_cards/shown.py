@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict, cast
 
 from erc_synth.loaders import registry, wording
 from erc_synth.loaders.errors import ErcSynthError
@@ -159,6 +160,28 @@ def _with(one: Shown, guesses: Mapping[Place, Mapping[int, Guess]], source: Path
     return replace(one, guesses=tuple(found.get(turn) for turn in range(len(one.dialogue))))
 
 
+class Scored(TypedDict):
+    """What is read of an evaluation in metrics.json (docs/contracts)."""
+
+    dataset: str
+    config: str | None
+    predictions: str
+
+
+class PredictedTurn(TypedDict):
+    """One turn of a line of predictions."""
+
+    emotion: str
+    probability: float
+
+
+class Predicted(TypedDict):
+    """One conversation as `erc-synth predict` writes it."""
+
+    dialogue_id: str
+    utterances: list[PredictedTurn]
+
+
 def _of_run(run: Path) -> dict[Place, dict[int, Guess]]:
     """Predictions of all tests of a training, by config (or benchmark) and dialogue."""
     import pyarrow.parquet as pq
@@ -166,7 +189,8 @@ def _of_run(run: Path) -> dict[Place, dict[int, Guess]]:
     guesses: dict[Place, dict[int, Guess]] = {}
     columns = ["dialogue_id", "utterance_id", "predicted", "probabilities"]
     try:
-        for entry in read_json(run / "metrics.json", hint="Give the folder of a finished training.")["evaluations"]:
+        metrics = read_json(run / "metrics.json", hint="Give the folder of a finished training.")
+        for entry in cast("Sequence[Scored]", metrics["evaluations"]):
             config = str(entry.get("config") or entry["dataset"])
             rows = pq.read_table(run / entry["predictions"], columns=columns).to_pydict()
             for key, turn, label, chances in zip(*rows.values(), strict=True):
@@ -182,7 +206,7 @@ def _of_file(path: Path) -> dict[Place, dict[int, Guess]]:
     hint = "Give a file of erc-synth predict --to jsonl, or the folder of a training."
     for number, record in json_lines(path, hint=hint):
         try:
-            for one in record.get("dialogues", [record]):
+            for one in cast("Sequence[Predicted]", record.get("dialogues", [record])):
                 turns = [(str(turn["emotion"]), float(turn["probability"])) for turn in one["utterances"]]
                 guesses[None, str(one["dialogue_id"])] = dict(enumerate(turns))
         except (KeyError, TypeError, ValueError) as error:

@@ -63,7 +63,7 @@ def is_spaced(language: str) -> bool:
     return base(language) not in ("zh", "ja", "th", "lo", "km", "my")
 
 
-def words_of(language: str, override: Mapping[str, Any]) -> Words | None:
+def words_of(language: str, override: Mapping[str, object]) -> Words | None:
     """Words of a language with those that a recipe gives itself; `None` when no prompt can be written of them."""
     table = {key: value for key, value in _tables().get(base(language), {}).items() if key != "markers"} | {**override}
     if "numbered" not in table or "lines" not in table:

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from erc_synth.generation.recipe import load_profile, recipe_from_text
 from erc_synth.generation.runs.folder import Session, write_manifest
 from erc_synth.generation.runs.journal import Progress, free_name, is_accepted, read_records, scan, sole_writer
 from erc_synth.generation.serving.session import Identity
-from erc_synth.loaders.contracts import Asked
+from erc_synth.loaders.contracts import Asked, Counts, Manifest, RunRecord
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_whole
 
@@ -78,7 +78,8 @@ def progress_of(run: Path, own: Path, fingerprint: str, shard: Shard, dialogues:
     progress = scan(own, dialogues)
     others = [] if shard.whole else [path for path in (run / "journal.jsonl", *_parts(run)) if path != own]
     for path in others:
-        if _header(path).get("fingerprint") != fingerprint:
+        header = _header(path)
+        if header is None or header["fingerprint"] != fingerprint:
             continue
         found = scan(path, dialogues)
         progress.accepted |= found.accepted
@@ -90,7 +91,7 @@ def progress_of(run: Path, own: Path, fingerprint: str, shard: Shard, dialogues:
     return progress
 
 
-def merge(run: Path) -> dict[str, Any]:
+def merge(run: Path) -> Counts:
     """All shards of a run into its one journal, with its manifest; returns the manifest's counts.
 
     It may be killed at any moment and run again.
@@ -104,7 +105,7 @@ def merge(run: Path) -> dict[str, Any]:
     with contextlib.ExitStack() as locks:
         for path in (whole, *parts):
             locks.enter_context(sole_writer(path))
-        headers = [_header(path) for path in parts]
+        headers = [header for header in map(_header, parts) if header]
         prints = sorted({str(header.get("fingerprint")) for header in headers})
         if len(prints) > 1:
             raise ErcSynthError(
@@ -112,8 +113,10 @@ def merge(run: Path) -> dict[str, Any]:
                 f"{', '.join(prints)}).",
                 hint="Move the odd ones out of its folder `shards`.",
             )
-        if whole.exists() and _header(whole).get("fingerprint") != prints[0]:
-            whole.rename(free_name(whole, f"journal-{_header(whole).get('fingerprint')}-{int(whole.stat().st_mtime)}"))
+        kept = _header(whole)
+        before = kept["fingerprint"] if kept else "unknown"
+        if whole.exists() and before != prints[0]:
+            whole.rename(free_name(whole, f"journal-{before}-{int(whole.stat().st_mtime)}"))
         write_whole(whole, _lines([whole, *parts] if whole.exists() else parts))
         counts = _merged_manifest(run, headers, [path.parent for path in parts])
     number = next(n for n in itertools.count() if not (run / f"merged-{n}").exists())
@@ -125,9 +128,10 @@ def _parts(run: Path) -> list[Path]:
     return sorted(run.glob(f"{PARTS}/*-of-*/journal.jsonl"))
 
 
-def _header(path: Path) -> dict[str, Any]:
-    """The first record; empty for a file without one."""
-    return cast(dict[str, Any], next(iter(read_records(path)), {})) if path.exists() else {}
+def _header(path: Path) -> RunRecord | None:
+    """The first record; ``None`` for a file without one."""
+    first = next(iter(read_records(path)), None) if path.exists() else None
+    return first if first is not None and first["type"] == "run" else None
 
 
 def _lines(paths: Sequence[Path]) -> Iterator[str]:
@@ -149,13 +153,13 @@ def _lines(paths: Sequence[Path]) -> Iterator[str]:
                 yield line.decode("utf-8")
 
 
-def _merged_manifest(run: Path, headers: list[dict[str, Any]], folders: list[Path]) -> dict[str, Any]:
+def _merged_manifest(run: Path, headers: list[RunRecord], folders: list[Path]) -> Counts:
     header = headers[-1]
-    manifests = [read_json(folder / "manifest.json", optional=True) for folder in folders]
-    jobs = max((cast(Any, manifest).get("counts", {}).get("jobs", 0) for manifest in manifests), default=0)
-    asked = cast(Asked, {key: header[key] for key in Asked.__required_keys__})
+    told = (cast(Manifest, read_json(folder / "manifest.json", optional=True)) for folder in folders)
+    jobs = max((manifest["counts"]["jobs"] for manifest in told if "counts" in manifest), default=0)
+    asked = cast(Asked, {key: value for key, value in header.items() if key in Asked.__required_keys__})
     started = min(datetime.fromisoformat(entry["started"]) for entry in headers)
     recipe = recipe_from_text(header["source"], f"{folders[-1]}/journal.jsonl, line 1")
     session = Session(Identity(**header["server"]), asked, jobs, started)
     written = read_json(write_manifest(run, recipe, load_profile(header["profile"]), session))
-    return cast(dict[str, Any], written["counts"])
+    return cast(Manifest, written)["counts"]
