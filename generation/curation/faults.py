@@ -26,8 +26,8 @@ ECHO_WORDS = 8
 REPEATED_WORDS = 3
 """Shorter lines ("Hey!", "Oh no.") are said again and again in real dialogues."""
 LANGUAGE_WORDS = 8
-LONGEST_PHRASE = 8
-_SYLLABLES = re.compile(r"(\w{2,6}?)\1{2,}", re.IGNORECASE)
+CLAUSE, LONGEST_PHRASE = 4, 8
+_SYLLABLES = re.compile(r"(.{2,6}?)\1{2,}", re.IGNORECASE)
 _LETTERS = re.compile(r"(\S)\1{4,}", re.IGNORECASE)
 
 Fault = tuple[str, str]
@@ -82,7 +82,7 @@ class Talk:
     @cached_property
     def language(self) -> str:
         """The other language that the dialogue as a whole is in; empty when it is in the recipe's."""
-        count = sum(map(len, self.turns))
+        count = len({word for turn in self.turns for word in turn})  # "ha ha ha ha" tells no language
         if not self.asked.language or count < LANGUAGE_WORDS:
             return ""
         whole = " ".join(turn.text for turn in self.dialogue.utterances)
@@ -155,18 +155,22 @@ def _repeated_lines(talk: Talk) -> Iterator[str]:
     said = Counter(" ".join(turn) for turn in talk.turns if len(turn) >= least)
     if said and (max(said.values()) > talk.asked.limits.max_same_line or sum(said.values()) > 2 * len(said)):
         yield f"{said.most_common(1)[0][1]} times"
-    short = Counter(" ".join(turn) for turn in talk.turns if 0 < len(turn) < least)
-    if short and len(talk.turns) >= 6 and 2 * max(short.values()) > len(talk.turns):
-        yield f"{short.most_common(1)[0][1]} times"
+    every = Counter(" ".join(turn) for turn in talk.turns if turn)
+    if len(talk.turns) >= 6 and (
+        2 * max(every.values(), default=0) > len(talk.turns) or 3 * len(every) <= every.total()
+    ):
+        yield f"{every.most_common(1)[0][1]} times"
 
 
 def _word_loop(talk: Talk) -> Iterator[str]:
     limits = talk.asked.limits
     for number, spoken in enumerate(talk.turns):
-        if len(spoken) <= min(limits.max_word_repeats, limits.max_phrase_repeats) or len(set(spoken)) == len(spoken):
+        if len(set(spoken)) == len(spoken):
             continue
         for size in range(1, LONGEST_PHRASE + 1):
-            most = limits.max_word_repeats if size == 1 else limits.max_phrase_repeats
+            most = (limits.max_word_repeats, limits.max_phrase_repeats, limits.max_clause_repeats)[
+                (size > 1) + (size >= CLAUSE)
+            ]
             if (times := _times(spoken, size)) > most:
                 yield f"turn {number}, {times} times"
                 break
@@ -177,9 +181,15 @@ def _times(spoken: list[str], size: int) -> int:
     best = run = 0
     for position in range(size, len(spoken)):
         run = run + 1 if spoken[position] == spoken[position - size] else 0
-        if run > best and (size == 1 or len(set(spoken[position - size : position])) > 1):  # "no no" is no phrase
+        if run > best and not _periodic(spoken[position - size + 1 : position + 1]):
             best = run
     return best // size + 1 if best >= size else 1
+
+
+def _periodic(phrase: list[str]) -> bool:
+    """True of "no no": it is no phrase but a word said again."""
+    size = len(phrase)
+    return any(size % part == 0 and phrase == phrase[:part] * (size // part) for part in range(1, size))
 
 
 def _letter_loop(talk: Talk) -> Iterator[str]:
@@ -245,7 +255,7 @@ def _foreign_line(talk: Talk) -> Iterator[str]:
         return
     foreign = []
     for number, (turn, spoken) in enumerate(zip(talk.dialogue.utterances, talk.turns, strict=True)):
-        if other := other_language(turn.text, len(spoken), talk.asked.language, talk.asked.limits):
+        if other := other_language(turn.text, len(set(spoken)), talk.asked.language, talk.asked.limits):
             foreign.append(f"turn {number}: {other}")
     if len(foreign) > talk.asked.limits.foreign_lines:
         yield ", ".join(foreign[:3])

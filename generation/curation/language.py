@@ -63,7 +63,7 @@ def _writes(language: str, script: str) -> bool:
 
 
 def other_language(text: str, count: int, expected: str, limits: Limits) -> str:
-    """The other language or script that a text of `count` words is surely in; empty otherwise."""
+    """The other language or script that a text of `count` different words is surely in; empty otherwise."""
     if script := other_script(text, expected):
         return script
     if count < limits.language_words or expected not in _languages():

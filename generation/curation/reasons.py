@@ -60,7 +60,8 @@ class Limits(BaseModel):
         min_speakers: Fewest speakers of a dialogue of four and more turns.
         max_same_line: How often a line of three and more words may be said.
         max_word_repeats: How often a word may follow itself.
-        max_phrase_repeats: How often a phrase of two to eight words may follow itself.
+        max_phrase_repeats: How often a phrase of two or three words may follow itself.
+        max_clause_repeats: How often a phrase of four to eight words may follow itself.
         max_letter_repeats: How often a letter, sign or syllable may follow itself.
         language_words: Fewest words of a line whose language is judged; script is judged from two letters on.
         language_doubt: A line is foreign when the recipe's language is at most this probable.
@@ -78,6 +79,7 @@ class Limits(BaseModel):
     max_same_line: int = Field(2, ge=1)
     max_word_repeats: int = Field(10, ge=1)
     max_phrase_repeats: int = Field(8, ge=1)
+    max_clause_repeats: int = Field(4, ge=1)
     max_letter_repeats: int = Field(12, ge=1)
     language_words: int = Field(4, ge=1)
     language_doubt: float = Field(0.01, gt=0, lt=1)
