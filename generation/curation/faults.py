@@ -27,7 +27,7 @@ REPEATED_WORDS = 3
 """Shorter lines ("Hey!", "Oh no.") are said again and again in real dialogues."""
 LANGUAGE_WORDS = 8
 CLAUSE, LONGEST_PHRASE = 4, 8
-_SYLLABLES = re.compile(r"(.{2,6}?)\1{2,}", re.IGNORECASE)
+_SYLLABLES = re.compile(r"(\S{2,6}?)\1{2,}", re.IGNORECASE)
 _LETTERS = re.compile(r"(\S)\1{4,}", re.IGNORECASE)
 
 Fault = tuple[str, str]
