@@ -1,14 +1,13 @@
 """An invented fourth corpus with its own label set goes through every stage: one TOML entry, a recipe, no code."""
 
 import json
-import os
 import random
-import subprocess
-import sys
 from importlib.resources import files
 
 import pytest
+from typer.testing import CliRunner
 
+from erc_synth.cli.main import app
 from fakes.contracts import check
 from fakes.llm_server import LlmServer
 from fakes.tiny_model import build_tiny_model
@@ -106,11 +105,14 @@ def place(tmp_path_factory):
 
 
 def _erc(root, *words):
-    environment = {**os.environ, "ERC_BENCHMARKS": str(root / "mine.toml"), "TQDM_DISABLE": "1"}
-    environment.pop("ERC_DATA", None)
-    command = [sys.executable, "-m", "erc_synth.cli.main", *map(str, words)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, (words, done.stderr[-3000:])
+    """A verb in this process, in the folder and with the user's file of corpora (trainings are processes anyway)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ERC_BENCHMARKS", str(root / "mine.toml"))
+        patch.setenv("TQDM_DISABLE", "1")
+        patch.delenv("ERC_DATA", raising=False)
+        patch.chdir(root)
+        done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, (words, done.output[-3000:], done.exception)
     return done.stdout
 
 

@@ -62,8 +62,15 @@ def table3(s: Analysis, results: Results | None) -> Sheet:
             best = rank == min(s["ranks"][i]) < max(s["ranks"][i])  # where all are equal none is best
             shade = (score - low) / (high - low) if high > low else 0.5
             run = _run(s, results, block, model)
-            row.append(Item(f"{score:.2f}" if s["scale"] == "points" else f"{score:.4f}",
-                            [f"({rank:g})"] if ranked else [], best, 0.8 * shade, run))  # fmt: skip
+            row.append(
+                Item(
+                    f"{score:.2f}" if s["scale"] == "points" else f"{score:.4f}",
+                    [f"({rank:g})"] if ranked else [],
+                    best,
+                    0.8 * shade,
+                    run,
+                )
+            )
         rows.append(row)
     title = "Scores, ranks, rank sums and exact p-values" if ranked else "Scores (test sets too small for ranks)"
     columns = [_split(model) for model in s["models"]]
@@ -134,8 +141,11 @@ def comparisons(s: Analysis) -> Sheet:
         corrected = [_p_item(row["adjusted"][name]) for name in CORRECTIONS]
         without = items(*(p_text(row["without"][group]) for group in left_out))
         rows.append([*items(pair_name(row), f"{row['difference']:g}", p_text(row["p"])), *corrected, *without])
-    notes = ["Exact two-sided P(|D| ≥ d), Eisinga et al. 2017; d is the difference of the rank sums, for the first of "
-             "the two when positive.", "Bold: below 0.05."]  # fmt: skip
+    notes = [
+        "Exact two-sided P(|D| ≥ d), Eisinga et al. 2017; d is the difference of the rank sums, for the first of "
+        "the two when positive.",
+        "Bold: below 0.05.",
+    ]
     notes += ["p without: one benchmark left out, uncorrected."] if left_out else []
     title = f"Comparisons: family “{s['family']['name']}” of {s['family']['size']}"
     return Sheet("comparisons", title, heads, rows, notes=notes)
@@ -152,8 +162,12 @@ def opinions(s: Analysis) -> Sheet:
         ends, bayes = row["gain_interval"], row["bayes"]
         interval = [f"[{signed(ends[0], digits)}, {signed(ends[1], digits)}]"] if ends else []
         first = items(pair_name(row), *([p_text(row["mid_p"]) if row["mid_p"] is not None else None] if mid else []))
-        tests = items(p_text(row["normal_p"]), p_text(row["wilcoxon_p"]), "differs" if row["nemenyi_differs"] else None,
-                      f"{row['rank_biserial']:.2f}")  # fmt: skip
+        tests = items(
+            p_text(row["normal_p"]),
+            p_text(row["wilcoxon_p"]),
+            "differs" if row["nemenyi_differs"] else None,
+            f"{row['rank_biserial']:.2f}",
+        )
         chances = items(*(f"{bayes[key]:.2f}" for key in ("better", "rope", "worse")))
         rows.append([*first, *tests, Item(signed(row["mean_gain"], digits), interval), *chances])
     unit = "points" if s["scale"] == "points" else "of the score"

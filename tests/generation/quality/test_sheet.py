@@ -123,6 +123,14 @@ def test_what_excel_saves_is_read(tmp_path, encoding, delimiter, head):
     assert score_sheets([tmp_path / "a.csv"], tmp_path / "sheet.key.json")["readers"][0]["agreement"] == 1.0
 
 
+@pytest.mark.parametrize("inside", ["\u2028", "\u0085", "\x0b", "\x0c", "\x1e"])
+def test_another_alphabets_line_end_in_a_filled_sheet_ends_no_line(tmp_path, inside):
+    _, key = made(tmp_path, invented(20))
+    rows = ["item,text,emotion", *(f"{item},one{inside}two,{emotion}" for item, emotion in truth(key).items())]
+    (tmp_path / "a.csv").write_bytes("\n".join(rows).encode())
+    assert score_sheets([tmp_path / "a.csv"], tmp_path / "sheet.key.json")["readers"][0]["answered"] == 20
+
+
 def test_unsure_is_counted_and_not_scored(tmp_path):
     _, key = made(tmp_path, invented(20))
     answers = {**truth(key), "001": "Unsure", "002": "unsure"}
