@@ -41,9 +41,17 @@ class Judge:
         return [self._model.predict_proba(self.encode([t.text for t in d.utterances])) for d in dialogues]
 
 
-def figures(run, most, judge_, real, encode):
-    """All figures of the first `most` dialogues of a run folder."""
-    dialogues = list(islice(accepted_dialogues(run), most))
+def kept(run, one_label):
+    """Dialogues of a run, without those of one label: curation drops them, and they flatter kappa."""
+    for dialogue in accepted_dialogues(run):
+        if one_label or len({turn.emotion for turn in dialogue.utterances}) > 1:
+            yield dialogue
+
+
+def figures(run, judge_, real, encode, args):
+    """All figures of the first dialogues of a run folder."""
+    most = args.dialogues
+    dialogues = list(islice(kept(run, args.one_label), most))
     if len(dialogues) < most:
         print(f"{run} has {len(dialogues)} dialogues, not {most}", file=sys.stderr)
     labels = recipe_of(run).labels
@@ -56,9 +64,10 @@ def figures(run, most, judge_, real, encode):
         for number, (d, spoken) in enumerate(zip(said.dialogues, said.labels, strict=True))
         for turn, word in zip(d.utterances, spoken, strict=True)
     ]
-    quality = measure_quality(
-        Subject("set", {"train": dialogues}, labels), Subject("real", real, labels), encode=encode
-    )
+    measures = {}
+    if not args.labels_only:
+        own = Subject("set", {"train": dialogues}, labels)
+        measures = measure_quality(own, Subject("real", real, labels), encode=encode)["measures"]
     tried = Counter(record["outcome"] for record in islice(read_attempts(run / "journal.jsonl"), most))
     row = {
         "dialogues": len(dialogues), "yield": {"value": tried["accepted"] / max(1, tried.total())},
@@ -68,7 +77,7 @@ def figures(run, most, judge_, real, encode):
     if asked:
         row["asked, labelled"] = _share([d.target_emotion in {t.emotion for t in d.utterances} for d in asked])
         row["asked, heard"] = _share([d.target_emotion in heard[d.dialogue_id] for d in asked])
-    return row | {name: quality["measures"][name] for name in SHOWN if name in quality["measures"]}
+    return row | {name: measures[name] for name in SHOWN if name in measures}
 
 
 def _share(flags, owners=None):
@@ -91,6 +100,8 @@ def main():
     parser.add_argument("runs", nargs="+", help="NAME=FOLDER of a run")
     parser.add_argument("--dialogues", type=int, default=40)
     parser.add_argument("--benchmark", default="meld")
+    parser.add_argument("--one-label", action="store_true", help="with dialogues of one label throughout")
+    parser.add_argument("--labels-only", action="store_true", help="no measures of wording and likeness: quick")
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args()
     real = {split: to_dialogues(rows) for split, rows in registry.load(args.benchmark).items()}
@@ -99,7 +110,7 @@ def main():
     rows = {}
     print(f"| recipe | n | {' | '.join(COLUMNS)} |\n{'| --- ' * (2 + len(COLUMNS))}|")
     for name, folder in (run.split("=", 1) for run in args.runs):
-        rows[name] = figures(Path(folder), args.dialogues, judge_, real, encode)
+        rows[name] = figures(Path(folder), judge_, real, encode, args)
         print(
             f"| {name} | {rows[name]['dialogues']} | {' | '.join(shown(rows[name].get(c)) for c in COLUMNS)} |",
             flush=True,
