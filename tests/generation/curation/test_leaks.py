@@ -134,7 +134,7 @@ def test_share_of_lines_needs_long_lines():
 def test_real_overlap_is_the_published_figure(benchmark_data: Path):
     splits = benchmark_splits(benchmark_data, ("meld", "emorynlp"))
     share = shared_line_share(splits["meld/test"], splits["emorynlp/train"])
-    assert round(share, 3) == 0.201  # reference/erc-data.md: 20.1 % of the lines of five and more words
+    assert round(share, 3) == 0.201  # our own count in the official files: 20.1 % of the lines of five and more words
     index = LeakIndex(splits)
     test = [d for d in splits["meld/test"] if sum(map(len, lines(d))) >= 8]
     hits = [any(h.source == "meld/test" for h in index.hits(swapped_turns(d, 1))) for d in test if len(d) > 1]
