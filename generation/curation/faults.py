@@ -27,7 +27,7 @@ REPEATED_WORDS = 3
 """Shorter lines ("Hey!", "Oh no.") are said again and again in real dialogues."""
 LANGUAGE_WORDS = 8
 CLAUSE, LONGEST_PHRASE = 4, 8
-_SYLLABLES = re.compile(r"(\S{2,6}?)\1{2,}", re.IGNORECASE)
+_SYLLABLES = re.compile(r"(\w{2,6}?|\W{2,6}?)\1{2,}", re.IGNORECASE)  # "haha", "! ? "; words are for `_word_loop`
 _LETTERS = re.compile(r"(\S)\1{4,}", re.IGNORECASE)
 
 Fault = tuple[str, str]
@@ -168,9 +168,8 @@ def _word_loop(talk: Talk) -> Iterator[str]:
         if len(set(spoken)) == len(spoken):
             continue
         for size in range(1, LONGEST_PHRASE + 1):
-            most = (limits.max_word_repeats, limits.max_phrase_repeats, limits.max_clause_repeats)[
-                (size > 1) + (size >= CLAUSE)
-            ]
+            most = limits.max_word_repeats if size == 1 else limits.max_phrase_repeats
+            most = limits.max_clause_repeats if size >= CLAUSE else most
             if (times := _times(spoken, size)) > most:
                 yield f"turn {number}, {times} times"
                 break
