@@ -64,11 +64,11 @@ def demo(
     turns: Annotated[tuple[int, int], typer.Option(help="Turns per dialogue.")] = (4, 7),
     train_dialogues: Annotated[int, typer.Option(min=1, help="Train dialogues per stage.")] = 40,
     eval_dialogues: Annotated[int, typer.Option(min=1, help="Dialogues per dev and test split.")] = 20,
-    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each training.")] = 3,
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest encoder input.")] = 64,
     model: Annotated[str, typer.Option(help="compm, emoone, todkat or baseline.")] = "compm",
-    backbone: Annotated[str, typer.Option()] = "minilm",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    backbone: Annotated[str, typer.Option(help="Encoder of the classifiers.")] = "minilm",
+    seed: Annotated[int, typer.Option(min=0, help="Of generation and training.")] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Folder with meld/ and emorynlp/.")] = None,
 ) -> int:
     """Generate, curate, build, load, train, test and report: small, but real in every stage."""

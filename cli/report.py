@@ -17,7 +17,7 @@ def report(
     stats: Annotated[Path | None, typer.Option(help="stats.json of `erc-synth stats`.")] = Path("stats.json"),
     data_dir: Annotated[Path | None, typer.Option(help="Benchmark files, for the reference distributions.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
-    title: Annotated[str, typer.Option()] = "erc-synth report",
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "erc-synth report",
     benchmark_text: Annotated[
         bool, typer.Option("--benchmark-text", help="Show benchmark dialogues too; mind their licences.")
     ] = False,

@@ -29,9 +29,9 @@ def stats(
         float | None, typer.Option(help="Scores that count as equal in the Bayesian test; by default one point.")
     ] = None,
     lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="Errors, losses, times.")] = False,
-    model_column: Annotated[str | None, typer.Option(rich_help_panel=COLUMNS)] = None,
+    model_column: Annotated[str | None, typer.Option(rich_help_panel=COLUMNS, help="The classifiers.")] = None,
     block_column: Annotated[str | None, typer.Option(rich_help_panel=COLUMNS, help="The data sets.")] = None,
-    score_column: Annotated[str | None, typer.Option(rich_help_panel=COLUMNS)] = None,
+    score_column: Annotated[str | None, typer.Option(rich_help_panel=COLUMNS, help="The scores.")] = None,
     min_examples: Annotated[int, typer.Option(min=0, rich_help_panel=GRID, help="Leave smaller test sets out.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write stats.json here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print stats.json instead of tables.")] = False,
