@@ -88,6 +88,14 @@ def test_bad_input_is_one_sentence(tmp_path, words, sentence):
     assert "Traceback" not in done.stderr
 
 
+def _proving(folder, *, have_meld):
+    """The demo's steps after the data set is built, as words."""
+    from erc_synth.cli import demo
+
+    training = demo.Training("compm", "minilm", 0, 1, 8, 8, 64)
+    return list(demo._proving(demo.Places(folder, ()), training, have_meld=have_meld))
+
+
 def test_a_missing_benchmark_is_said_and_the_demo_plan_goes_on(tmp_path, monkeypatch):
     from erc_synth.cli import demo
 
@@ -96,16 +104,14 @@ def test_a_missing_benchmark_is_said_and_the_demo_plan_goes_on(tmp_path, monkeyp
     for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     assert demo._have_meld(None) is False
-    words = demo._training(tmp_path, tmp_path / "repo", "compm", 0, [], [], have_meld=False)
-    assert words[3] == "train"
-    assert "meld" not in words
+    train, report = _proving(tmp_path, have_meld=False)
+    assert (train[3], report[3]) == ("train", "report")
+    assert "meld" not in train
 
 
 def test_demo_finds_the_benchmark_it_is_given(tmp_path):
-    from erc_synth.cli import demo
     from erc_synth.loaders.names import find_data_dir
 
     write_meld(tmp_path / "meld", rows=ROWS)
     assert find_data_dir("meld", tmp_path)
-    words = demo._training(tmp_path, tmp_path / "repo", "compm", 0, [], [], have_meld=True)
-    assert "grid" in words
+    assert [words[3] for words in _proving(tmp_path, have_meld=True)] == ["grid", "stats", "report"]
