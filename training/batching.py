@@ -217,35 +217,47 @@ def by_dialogue(encoded: Encoded) -> list[list[Target]]:
     return [group for group in groups if group]
 
 
-def epoch_batches(
-    encoded: Encoded,
-    *,
-    unit: Literal["utterance", "dialogue"],
-    size: int,
-    order: Literal["dialogue", "utterance"],
-    seed: int,
-    epoch: int,
-) -> list[tuple[Target, ...]]:
-    """Targets of every optimiser step of one epoch.
+@dataclass(frozen=True, slots=True)
+class Shuffle:
+    """How the targets of an epoch become optimiser steps.
 
-    Args:
-        encoded: The training split.
+    Attributes:
         unit: What `size` counts. ``dialogue``: whole dialogues stay together.
         size: Targets or dialogues per step, over all processes; the last step may be smaller.
         order: ``dialogue`` keeps neighbours together, so their utterances are encoded once;
             ``utterance`` shuffles single targets, as the official CoMPM and EmoOne do.
         seed: Seed of the run.
-        epoch: From 0.
+        per_dialogue: Targets drawn from each dialogue, anew for each epoch; ``None`` takes all.
     """
-    random = np.random.default_rng([seed, epoch])
+
+    unit: Literal["utterance", "dialogue"]
+    size: int
+    order: Literal["dialogue", "utterance"]
+    seed: int
+    per_dialogue: int | None = None
+
+
+def epoch_batches(encoded: Encoded, shuffle: Shuffle, epoch: int) -> list[tuple[Target, ...]]:
+    """Targets of every optimiser step of one epoch; `epoch` counts from 0."""
+    random = np.random.default_rng([shuffle.seed, epoch])
     groups = by_dialogue(encoded)
     groups = [groups[i] for i in random.permutation(len(groups))]
-    if unit == "dialogue":
+    size = shuffle.size
+    if shuffle.unit == "dialogue":
         return [tuple(t for g in groups[i : i + size] for t in g) for i in range(0, len(groups), size)]
+    if shuffle.per_dialogue is not None:
+        groups = [_drawn(group, shuffle.per_dialogue, random) for group in groups]
     flat = [target for group in groups for target in group]
-    if order == "utterance":
+    if shuffle.order == "utterance":
         flat = [flat[i] for i in random.permutation(len(flat))]
     return [tuple(flat[i : i + size]) for i in range(0, len(flat), size)]
+
+
+def _drawn(group: list[Target], count: int, random: np.random.Generator) -> list[Target]:
+    """At most `count` targets of a dialogue, in order."""
+    if len(group) <= count:
+        return group
+    return [group[i] for i in sorted(random.choice(len(group), count, replace=False))]
 
 
 def cut(steps: list[tuple[Target, ...]], max_turns: int | None) -> list[tuple[Target, ...]]:

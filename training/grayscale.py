@@ -35,7 +35,7 @@ class Soft:
 
 
 def category(gold: np.ndarray, labels: LabelSet) -> np.ndarray:
-    """C: 1 for gold, 0.5 for the others of its sentiment group, divided by the sum (section 3, "C").
+    """C ("heuristic" officially): 1 for gold, 0.5 for the others of its sentiment group, divided by the sum.
 
     The official MELD script takes the group of the sample's sentiment column; the schema has one group per label.
     """
@@ -47,7 +47,7 @@ def category(gold: np.ndarray, labels: LabelSet) -> np.ndarray:
 
 
 def word(gold: np.ndarray, labels: LabelSet, vectors: Path) -> np.ndarray:
-    """W: cosines of label-word vectors, negatives to 0, divided by the sum (section 3, "W").
+    """W: cosines of label-word vectors, negatives to 0, divided by the sum (rungjoo/Emotion_not_One).
 
     Args:
         gold: Label indices.
@@ -89,7 +89,7 @@ def loss(
 ) -> Tensor:
     """SUM over targets of the loss (the caller divides by the size of the whole step).
 
-    Log-softmax instead of the official log(softmax): equal to 5e-7, but finite at extreme logits (section 3, E7).
+    Log-softmax instead of the official log(softmax): equal to 5e-7, but finite at extreme logits.
     """
     logits = logits.float()
     hard = functional.cross_entropy(logits, gold, reduction="sum")

@@ -34,7 +34,7 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
 from erc_synth.training import batching, checkpoints, grayscale, optimiser, scoring
 from erc_synth.training.backbones import Encoder
-from erc_synth.training.batching import Batch, Encoded, Target
+from erc_synth.training.batching import Batch, Encoded, Shuffle, Target
 from erc_synth.training.config import RunConfig
 from erc_synth.training.grayscale import Soft
 
@@ -160,14 +160,9 @@ class Trainer:
 
     def _batches(self, model: Any, stage: Stage, epoch: int) -> list[tuple[Target, ...]]:
         options = self.config.optimisation
-        steps = batching.epoch_batches(
-            stage.train,
-            unit=model.unit,
-            size=options.batch_size,
-            order=options.order,
-            seed=self.config.seed + 7919 * stage.index,
-            epoch=epoch,
-        )
+        seed = self.config.seed + 7919 * stage.index
+        shuffle = Shuffle(model.unit, options.batch_size, options.order, seed, options.targets_per_dialogue)
+        steps = batching.epoch_batches(stage.train, shuffle, epoch)
         return batching.cut(steps, getattr(model, "max_turns", None))
 
     def _epoch(

@@ -97,7 +97,7 @@ def test_an_epoch_holds_every_target_once_and_parts_lose_none(size, seed, count)
     labels = np.zeros(12, dtype=np.int64)
     encoded = batching.Encoded(None, np.array([0, 5, 6, 12]), labels, labels, None, None)
     for unit, order in (("utterance", "dialogue"), ("utterance", "utterance"), ("dialogue", "dialogue")):
-        steps = batching.epoch_batches(encoded, unit=unit, size=size, order=order, seed=seed, epoch=0)
+        steps = batching.epoch_batches(encoded, batching.Shuffle(unit, size, order, seed), 0)
         assert sorted(t for step in steps for t in step) == encoded.targets()
         for step in steps:
             cut = batching.parts(step, count, unit)
