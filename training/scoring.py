@@ -3,19 +3,22 @@
 Purpose: predictions are gathered per example over processes before anything is averaged, so the number of
 processes never changes a score. The F1 values are those of the metric in `erc_f1`.
 Input: gold and predicted indices. Output: plain dicts as in the contract of metrics.json.
-Not covered: significance (`stats`).
+Not covered: significance (`stats`). scikit-learn and `evaluate` take over a second to import (the latter loads all
+pipelines of transformers), so that is done at the first score and not before the first step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support
 
-from erc_synth.training import erc_f1
 from erc_synth.training.contracts import ClassScore, Scores
+
+if TYPE_CHECKING:
+    from erc_synth.training import erc_f1
 
 NEUTRAL = ("neutral", "no emotion")  # names of the class that says "nothing to see"
 
@@ -50,17 +53,23 @@ def scores(matrix: np.ndarray, labels: Sequence[str]) -> Scores:
 
 @cache
 def _metric() -> erc_f1.ErcF1:
+    from erc_synth.training import erc_f1
+
     return erc_f1.ErcF1(keep_in_memory=True)
 
 
 def _f1(gold: np.ndarray, guess: np.ndarray, weights: np.ndarray, neutral: int | None) -> erc_f1.F1:
     if not len(gold):  # `evaluate` refuses to compute over nothing
+        from erc_synth.training import erc_f1
+
         return erc_f1.values(gold, guess, neutral=neutral)
     found: erc_f1.F1 = _metric().compute(references=gold, predictions=guess, neutral=neutral, sample_weight=weights)
     return found
 
 
 def _per_class(matrix: np.ndarray, labels: Sequence[str]) -> dict[str, ClassScore]:
+    from sklearn.metrics import precision_recall_fscore_support
+
     gold, guess = np.nonzero(matrix)
     columns = np.zeros((3, len(matrix)))
     if len(gold):
