@@ -1,11 +1,12 @@
 """Figures of generation against a fake server in a process of its own.
 
-Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill|trouble]
+Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill|trouble|ray]
        python tests/benchmarks/bench_generation.py yield [RECIPE ...]     (the embedded model, minutes per recipe)
 Ratios hold within one run: the wanted throughput is computed from the server's own delay.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,6 +83,7 @@ class Case(NamedTuple):
     width: int
     slots: int
     dialogues: int
+    faults: float = 0.0  # share of the answers that hold a place to the end and bring no dialogue
 
 
 FAULTY = ("429",) * 5 + ("500",) * 3 + ("reset",) * 2 + ("cut",) * 2  # 12 % of the answers in these shares
@@ -92,8 +95,9 @@ TROUBLE = [
         32,
         32,
         6_000,
+        0.12,
     ),
-    Case("1 % 429", ("--faults", "0.01", "--retry-after", "1", "--kinds", "429"), 32, 32, 6_000),
+    Case("1 % 429", ("--faults", "0.01", "--retry-after", "1", "--kinds", "429"), 32, 32, 6_000, 0.01),
     Case("refuses above 32, 128 allowed", ("--limit", "32", "--retry-after", "1"), 128, 32, 6_000),
     Case("queues above 32, 128 allowed", ("--slots", "32"), 128, 32, 6_000),
 ]
@@ -101,7 +105,11 @@ DELAY = 0.2  # seconds that the server needs for an answer
 
 
 def trouble():
-    """Share of the server's places that did work, ours beside a loop that knows no more than to try again."""
+    """Share of the server's places that were held, ours beside a loop that knows no more than to try again.
+
+    An answer that fails holds its place as long as one that does not, so with 12 % of them the dialogues alone cannot
+    take more than 88 % of the places.
+    """
     for case in TROUBLE:
         shares = []
         for client in (run, naive):
@@ -109,7 +117,10 @@ def trouble():
                 used = time.process_time()
                 seconds = client(server.url, out, case.dialogues, case.width)
                 used = (time.process_time() - used) / case.dialogues * 1000
-            shares.append(f"{case.dialogues * DELAY / seconds / case.slots:6.1%} ({used:.2f} CPU s per 1,000)")
+            dialogues = case.dialogues * DELAY / seconds / case.slots
+            shares.append(
+                f"{dialogues / (1 - case.faults):6.1%} (dialogues {dialogues:.1%}, {used:.2f} CPU s per 1,000)"
+            )
         print(f"{case.name:<40} ours {shares[0]}   naive loop {shares[1]}", flush=True)
 
 
@@ -217,6 +228,36 @@ def kill(rounds=20, dialogues=1_000):
         print(f"{rounds} kills with faults: {lost} lost, {twice} twice, same final set of jobs: {same}")
 
 
+def rays(delay=0.5, width=8, each=320):
+    """Throughput of shards under a local Ray, one server for each, from the first request to the last answer."""
+    for count in (1, 2, 4):
+        with contextlib.ExitStack() as stack:
+            servers = [stack.enter_context(Server("--delay", str(delay))) for _ in range(count)]
+            out = stack.enter_context(tempfile.TemporaryDirectory())
+            command = [sys.executable, "-m", "erc_synth.cli.main", "generate", RECIPE.name, "--engine", "openai"]
+            command += [word for server in servers for word in ("--endpoint", server.url)]
+            command += [
+                "--dialogues",
+                str(count * each),
+                "--concurrency",
+                str(width),
+                "--out",
+                out,
+                "--launcher",
+                "ray",
+            ]
+            command += ["--shards", str(count), "--cluster", "num_cpus=4", "--cluster", "include_dashboard=0"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            records = list(read_attempts(Path(out) / RECIPE.name / "journal.jsonl"))
+        shards = {}
+        for record in records:
+            sent = datetime.fromisoformat(record["sent"]).timestamp()
+            shards.setdefault(record["endpoint"], []).append((sent, sent + record["seconds"]))
+        rate = sum(len(times) / (max(t[1] for t in times) - min(t[0] for t in times)) for times in shards.values())
+        print(f"{count} servers under Ray: {rate:.1f} dialogues/s of {count * width / delay:.0f} possible = "
+              f"{rate / (count * width / delay):.1%}", flush=True)  # fmt: skip
+
+
 def yields(recipes, jobs=8):
     """Share of single answers that are dialogues: with one example, without and with the grammar."""
     profile = load_profile("smollm2-135m")
@@ -235,7 +276,7 @@ def yields(recipes, jobs=8):
 
 
 PARTS = {"slots": slots, "client": client, "memory": memory, "scan": scanning, "parser": parser, "kill": kill,
-         "trouble": trouble}  # fmt: skip
+         "trouble": trouble, "ray": rays}  # fmt: skip
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or ["full"]
