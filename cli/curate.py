@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def curate(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, or a folder of them (runs).")],
     out: Annotated[Path, typer.Option(help="Folder for the curated files.")] = Path("curated"),
-    seed: Annotated[int, typer.Option(help="Decides trimming and splitting.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides trimming and splitting.")] = 0,
     size: Annotated[int | None, typer.Option(help="Wanted dialogues per config; all when left out.")] = None,
     splits: Annotated[
         tuple[float, float, float] | None,

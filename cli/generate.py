@@ -58,7 +58,7 @@ def generate(
         bool, typer.Option("--any-model", help="Accept another model than the profile's.", rich_help_panel=WHO)
     ] = False,
     dialogues: Annotated[int | None, _number("Dialogues per recipe.", WHAT, min=1)] = None,
-    seed: Annotated[int, _number("Run seed.", WHAT)] = 0,
+    seed: Annotated[int, _number("Run seed.", WHAT, min=0)] = 0,
     few_shot: Annotated[int | None, _number("Invented examples in the prompt.", WHAT, min=0)] = None,
     constrain: Annotated[bool | None, typer.Option(help="Grammar from the recipe.", rich_help_panel=WHAT)] = None,
     turns: Annotated[

@@ -83,6 +83,8 @@ def erc_synth(
     """Synthetic data for emotion recognition in conversations, from prompt to p-value."""
     if verbose:
         os.environ["ERC_VERBOSE"] = "1"  # child processes of a verb are as talkative
+    else:
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the Hub did not answer is said once, by us
     hush(quiet)
 
 

@@ -54,7 +54,7 @@ def measure(
     split: Annotated[str | None, typer.Option(help="One split only; all when left out.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
     data_dir: Annotated[Path | None, DATA_DIR] = None,
-    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
     encoder: Annotated[bool, typer.Option(help="Use the sentence encoder (meaning, label check).")] = True,
     annotator: Annotated[
         list[str] | None,
@@ -127,7 +127,7 @@ def sheet(
     curated: Annotated[Path, CURATED] = Path("curated"),
     split: Annotated[str | None, typer.Option(help="One split only; all when left out.")] = None,
     data_dir: Annotated[Path | None, DATA_DIR] = None,
-    seed: Annotated[int, typer.Option(help="Decides the lines.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the lines.")] = 0,
 ) -> None:
     """Write a blind sheet for people: CSV, HTML form, and the key."""
     from erc_synth.generation.quality.sheet import draw_items, write_sheet

@@ -41,11 +41,11 @@ def build(plan: Plan) -> list[ConfigData]:
             curated files; exit code 4 when what was built may not be published. The old folder is then untouched.
     """
     _check_names(plan)
-    plan.out.parent.mkdir(parents=True, exist_ok=True)
     recover(plan.out)
     check_replaceable(plan.out)
     facts = collect(plan.curated, plan.runs, plan.data_dir)
     _check_configs([config.name for config in facts.configs])
+    plan.out.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{plan.out.name}-", dir=plan.out.parent))
     try:
         written = [write_config(plan.curated / f"{c.name}.jsonl", c.labels, fresh) for c in facts.configs]

@@ -115,10 +115,12 @@ def check(folder: Path) -> None:
     """Refuse a folder that must not reach the Hub, or that `datasets` cannot load.
 
     Raises:
-        ErcSynthError: Exit code 4; names the first problem and how many there are.
+        ErcSynthError: Exit code 4; names the first problem and how many there are. Exit code 2: no folder.
     """
     from erc_synth.loaders.repos import How, load_repo
 
+    if not folder.is_dir():
+        raise ErcSynthError(f"{folder} is not a folder.", hint="Build it with `erc-synth build`.")
     found = problems(folder)
     if found:
         more = f" ({len(found) - 1} more problems)" if len(found) > 1 else ""
