@@ -227,14 +227,12 @@ class Shuffle:
         order: ``dialogue`` keeps neighbours together, so their utterances are encoded once;
             ``utterance`` shuffles single targets, as the official CoMPM and EmoOne do.
         seed: Seed of the run.
-        per_dialogue: Targets drawn from each dialogue, anew for each epoch; ``None`` takes all.
     """
 
     unit: Literal["utterance", "dialogue"]
     size: int
     order: Literal["dialogue", "utterance"]
     seed: int
-    per_dialogue: int | None = None
 
 
 def epoch_batches(encoded: Encoded, shuffle: Shuffle, epoch: int) -> list[tuple[Target, ...]]:
@@ -245,19 +243,10 @@ def epoch_batches(encoded: Encoded, shuffle: Shuffle, epoch: int) -> list[tuple[
     size = shuffle.size
     if shuffle.unit == "dialogue":
         return [tuple(t for g in groups[i : i + size] for t in g) for i in range(0, len(groups), size)]
-    if shuffle.per_dialogue is not None:
-        groups = [_drawn(group, shuffle.per_dialogue, random) for group in groups]
     flat = [target for group in groups for target in group]
     if shuffle.order == "utterance":
         flat = [flat[i] for i in random.permutation(len(flat))]
     return [tuple(flat[i : i + size]) for i in range(0, len(flat), size)]
-
-
-def _drawn(group: list[Target], count: int, random: np.random.Generator) -> list[Target]:
-    """At most `count` targets of a dialogue, in order."""
-    if len(group) <= count:
-        return group
-    return [group[i] for i in sorted(random.choice(len(group), count, replace=False))]
 
 
 def cut(steps: list[tuple[Target, ...]], max_turns: int | None) -> list[tuple[Target, ...]]:

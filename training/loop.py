@@ -161,7 +161,7 @@ class Trainer:
     def _batches(self, model: Any, stage: Stage, epoch: int) -> list[tuple[Target, ...]]:
         options = self.config.optimisation
         seed = self.config.seed + 7919 * stage.index
-        shuffle = Shuffle(model.unit, options.batch_size, options.order, seed, options.targets_per_dialogue)
+        shuffle = Shuffle(model.unit, options.batch_size, options.order, seed)
         steps = batching.epoch_batches(stage.train, shuffle, epoch)
         return batching.cut(steps, getattr(model, "max_turns", None))
 

@@ -83,9 +83,6 @@ class Optimisation:
         1, "cut each batch in N parts to save memory; the result is the same", least=1, identity=False
     )
     order: Literal["dialogue", "utterance"] = opt("dialogue", "shuffle dialogues, or single targets (official)")
-    targets_per_dialogue: int | None = opt(
-        None, "learn from N targets of each dialogue, drawn anew for each epoch (default: all)", least=1
-    )
     learning_rate: float = opt(2e-5, "peak learning rate", least=0)
     weight_decay: float = opt(0.01, "AdamW weight decay", least=0)
     decay_all: bool = opt(False, "decay bias and LayerNorm too (official CoMPM, EmoOne)")

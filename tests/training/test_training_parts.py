@@ -20,7 +20,6 @@ from erc_synth.training.loop import predict
 from erc_synth.training.models import factory
 from erc_synth.training.optimiser import factor
 from erc_synth.training.pipeline import run
-from fakes import tiny_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no train example of.*")
 BASE = ["--train", "meld", "--out", "o"]
@@ -103,32 +102,6 @@ def test_an_epoch_holds_every_target_once_and_parts_lose_none(size, seed, count)
         for step in steps:
             cut = batching.parts(step, count, unit)
             assert sorted(t for part in cut for t in part) == sorted(step)
-
-
-@given(size=st.integers(1, 9), seed=st.integers(0, 99), most=st.integers(1, 7))
-def test_an_epoch_draws_as_many_targets_of_each_dialogue_as_are_asked_for(size, seed, most):
-    labels = np.zeros(12, dtype=np.int64)
-    encoded = batching.Encoded(None, np.array([0, 5, 6, 12]), labels, labels, None, None)
-    shuffle = batching.Shuffle("utterance", size, "dialogue", seed, per_dialogue=most)
-    epochs = [[t for step in batching.epoch_batches(encoded, shuffle, epoch) for t in step] for epoch in range(20)]
-    for drawn in epochs:
-        assert len(set(drawn)) == len(drawn)
-        assert [sum(d == dialogue for d, _ in drawn) for dialogue in range(3)] == [min(most, n) for n in (5, 1, 6)]
-    assert batching.epoch_batches(encoded, shuffle, 3) == batching.epoch_batches(encoded, shuffle, 3)
-    if most < 5:  # another epoch draws others
-        assert len({tuple(sorted(drawn)) for drawn in epochs}) > 1
-
-
-def test_drawn_targets_are_another_run_and_none_for_whole_dialogues(tiny, repo_folder, tmp_path):
-    words = ["--train", "meld", "--out", "o"]
-    assert parse([*words, "--targets-per-dialogue", "2"]).fingerprint() != parse(words).fingerprint()
-    with pytest.raises(ErcSynthError, match="encodes whole dialogues"):
-        parse([*words, "--model", "todkat", "--targets-per-dialogue", "2"])
-    tokens = []
-    for more in ([], ["--targets-per-dialogue", 1]):
-        given = tiny_run.config(tiny, repo_folder, tmp_path / f"r{len(more)}", "--model", "baseline", *more)
-        tokens.append(run(given)["cost"]["tokens"])
-    assert tokens[1] < tokens[0]
 
 
 def test_nothing_slow_is_imported_before_the_first_step():

@@ -164,11 +164,7 @@ class TodkatSpec(Spec[TodkatOptions]):
     }
 
     def check(self, options: TodkatOptions, optimisation: Optimisation) -> None:
-        """The released head cannot be cut in parts, and a dialogue is read as a whole."""
-        if optimisation.targets_per_dialogue is not None:
-            raise ErcSynthError(
-                "--targets-per-dialogue saves nothing with todkat, which encodes whole dialogues.", hint="Leave it out."
-            )
+        """The released head cannot be cut in parts."""
         if optimisation.accumulate > 1 and options.mode == "released":
             raise ErcSynthError(
                 "The released TODKAT attends across the batch, so a batch cannot be cut in parts.",
