@@ -16,12 +16,15 @@ def build(
     ),
     repo_id: Annotated[str, typer.Option(help="Name on the Hub, for the card's examples.")] = "org/erc-synth",
     version: Annotated[str, typer.Option(help="Version of the data, x.y.z; set it at each release.")] = "1.0.0",
+    changes: Annotated[str, typer.Option(help="What is new in this version, for the card.")] = "",
+    results: Annotated[Path | None, typer.Option(help="Cells of `erc-synth grid`, for the card's scores.")] = None,
+    stats: Annotated[Path | None, typer.Option(help="stats.json of these cells, for the p-values.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Benchmark files, for the reference figures.")] = None,
 ) -> None:
     """Write Parquet files, figures and the card of all configs."""
     from erc_synth.dataset_cards import build as stage
 
-    written = stage.build(stage.Plan(curated, runs, out, repo_id, version, data_dir))
+    written = stage.build(stage.Plan(curated, runs, out, repo_id, version, data_dir, changes, results, stats))
     for config in written:
         sizes = " / ".join(f"{data.rows}" for data in config.splits.values())
         typer.echo(f"{config.name:<20} {sizes:>20} utterances  {config.download_size:>9,} bytes")

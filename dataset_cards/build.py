@@ -13,17 +13,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from erc_synth.dataset_cards.card import write_card
+from erc_synth.dataset_cards import proof
+from erc_synth.dataset_cards.card import Release, write_card, write_sources
 from erc_synth.dataset_cards.facts import collect
-from erc_synth.dataset_cards.folder import check_replaceable, mark, recover, swap
+from erc_synth.dataset_cards.folder import check_replaceable, mark, read_marker, recover, swap
 from erc_synth.dataset_cards.lint import CONFIG, VERSION, problems
-from erc_synth.dataset_cards.parquet import ConfigData, write_config, yaml_features
+from erc_synth.dataset_cards.parquet import ConfigData, write_config
 from erc_synth.loaders.errors import ErcSynthError
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is built from what; `repo_id` and `version` are what the card's examples say."""
+    """What is built from what.
+
+    Attributes:
+        repo_id: What the card's examples say; so does `version`.
+        changes: What is new in this version; those of earlier builds in `out` are kept.
+        results: Cells of a grid, for the table of scores; `stats` is what `erc-synth stats` wrote of them.
+    """
 
     curated: Path
     runs: Path
@@ -31,6 +38,9 @@ class Plan:
     repo_id: str = "org/erc-synth"
     version: str = "1.0.0"
     data_dir: Path | None = None
+    changes: str = ""
+    results: Path | None = None
+    stats: Path | None = None
 
 
 def build(plan: Plan) -> list[ConfigData]:
@@ -45,21 +55,32 @@ def build(plan: Plan) -> list[ConfigData]:
     check_replaceable(plan.out)
     facts = collect(plan.curated, plan.runs, plan.data_dir)
     _check_configs([config.name for config in facts.configs])
+    scores = proof.read(plan.results, plan.stats) if plan.results else None
+    changes = _changes(plan)
     plan.out.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{plan.out.name}-", dir=plan.out.parent))
     try:
         written = [write_config(plan.curated / f"{c.name}.jsonl", c.labels, fresh) for c in facts.configs]
-        yaml_of = {c.name: yaml_features(c.labels) for c in facts.configs}
-        write_card(facts, written, yaml_of, fresh, repo_id=plan.repo_id, version=plan.version)
+        release = Release(plan.repo_id, plan.version, changes, scores)
+        write_sources(facts, fresh)
+        write_card(facts, written, release, fresh)
         found = problems(fresh)
         if found:
             raise ErcSynthError(f"The built folder is not publishable: {found[0]}", exit_code=4)
         fresh.chmod(0o755)
-        mark(fresh, repo_id=plan.repo_id, version=plan.version)
+        mark(fresh, repo_id=plan.repo_id, version=plan.version, changes=changes)
         swap(fresh, plan.out)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)  # ours: made in this call
     return written
+
+
+def _changes(plan: Plan) -> dict[str, str]:
+    """Version -> what changed in it: those of the build that is replaced, then this one."""
+    marker = read_marker(plan.out) if plan.out.exists() else None
+    earlier = marker.get("changes", {}) if marker else {}
+    said = plan.changes or earlier.get(plan.version, "")
+    return {**{version: words for version, words in earlier.items() if version != plan.version}, plan.version: said}
 
 
 def _check_names(plan: Plan) -> None:

@@ -1,111 +1,104 @@
-"""Figures of the card as SVG that reads in light and dark.
+"""Figures of the card as SVG on a ground of their own, so that they read on light and dark pages.
 
-Input: `Facts`. Output: SVG text. The colours follow the reader's colour scheme through a media query
-inside the file, so one file serves both. Colour-blind-safe pair (Okabe and Ito). Values stand as text.
+Input: `Facts`. Output: SVG text, one column of panels, no wider than a page. Two colours that colour-blind readers
+tell apart (Okabe and Ito); every value stands beside its bar as text. Not covered: the figures of the report (`stats`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from html import escape
 
 from erc_synth.dataset_cards.facts import ConfigFacts, Facts
 
 STYLE = """<style>
-text{font:12px system-ui,sans-serif;fill:#1f2328}.t{font-weight:600}.s{fill:#57606a;font-size:11px}
+text{font:13px system-ui,sans-serif;fill:#1f2328}.t{font-weight:600;font-size:14px}.s{fill:#57606a;font-size:12px}
 .syn{fill:#0072b2}.ref{fill:#d55e00}.axis{stroke:#afb8c1}.cell{fill:#0072b2}
-@media (prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.syn,.cell{fill:#56b4e9}.ref{fill:#e69f00}
-.axis{stroke:#57606a}}
 </style>"""
-ROW, PANEL, GAP, LABELS = 22, 240, 28, 92
+WIDTH, LABELS, BAR, EDGE = 640, 110, 11, 14
+ROW = 2 * BAR + 10
 
 
-def _svg(width: int, height: int, title: str, body: str) -> str:
+def _svg(height: int, title: str, body: str) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>{STYLE}{body}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>{STYLE}'
+        f'<rect width="{WIDTH}" height="{height}" rx="6" fill="#ffffff"/>{body}</svg>\n'
     )
+
+
+def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start", more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{style}" text-anchor="{anchor}"{more}>{escape(text)}</text>'
 
 
 def label_distributions(facts: Facts) -> str:
-    """Utterances per label on a log axis, synthetic and reference side by side (paper Figure 2)."""
-    most = max(
-        [max(c.label_counts.values(), default=1) for c in facts.configs]
-        + [max(counts.values(), default=1) for counts in facts.references.values()]
-    )
-    decades = max(1, math.ceil(math.log10(max(most, 2))))
-    width = LABELS + PANEL + 110
-    panels = [
-        (_panel(config, facts.references.get(config.labels.name, {}), decades), ROW * len(config.labels) + 46 + GAP)
-        for config in facts.configs
-    ]
-    pieces, top = _two_columns(panels, width)
-    legend = (
-        '<rect class="syn" x="8" y="0" width="12" height="10"/><text x="26" y="10">synthetic (bar)</text>'
-        '<circle class="ref" cx="150" cy="5" r="5"/><text x="162" y="10">reference, train split (dot)</text>'
-    )
-    body = "".join(pieces) + f'<g transform="translate(0 {top})">{legend}</g>'
-    return _svg(2 * width, top + 24, "Utterances per label, log axis", body)
+    """Share of each label, beside the train split of the benchmark (paper Figure 2 as shares)."""
+    shares = [_share(c.counts.labels) for c in facts.configs] + [_share(r) for r in facts.references.values()]
+    most = max((max(share.values(), default=0.0) for share in shares), default=0.0) or 1.0
+    parts, top = [], EDGE
+    parts.append(f'<rect class="syn" x="{EDGE}" y="{top}" width="14" height="{BAR}"/>')
+    parts.append(_text(EDGE + 20, top + 10, "this dataset"))
+    if facts.references:
+        parts.append(f'<rect class="ref" x="140" y="{top}" width="14" height="{BAR}"/>')
+        parts.append(_text(160, top + 10, "train split of the benchmark"))
+    top += 30
+    for config in facts.configs:
+        panel, height = _panel(config, facts.references.get(config.labels.name, {}), most)
+        parts.append(f'<g transform="translate(0 {top})">{panel}</g>')
+        top += height
+    return _svg(top, "Share of each label", "".join(parts))
 
 
-def _two_columns(panels: list[tuple[str, int]], width: int) -> tuple[list[str], int]:
-    """Panels (drawing, height) side by side, natural left and balanced right; and the height of all."""
-    pieces, top = [], 10
-    for i in range(0, len(panels), 2):
-        pair = panels[i : i + 2]
-        pieces += [f'<g transform="translate({j * width} {top})">{panel}</g>' for j, (panel, _) in enumerate(pair)]
-        top += max(height for _, height in pair)
-    return pieces, top
+def _share(counts: Mapping[str, int]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {label: count / total for label, count in counts.items()} if total else {}
 
 
-def _panel(config: ConfigFacts, reference: Mapping[str, int], decades: int) -> str:
-    def x(count: int) -> float:
-        return LABELS + (math.log10(count) / decades * PANEL if count > 0 else 0)
-
-    bottom = 24 + ROW * len(config.labels)
-    parts = [f'<text class="t" x="8" y="14">{escape(config.name)}</text>']
-    for decade in range(decades + 1):
-        at = LABELS + decade / decades * PANEL
-        parts.append(f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="22" y2="{bottom}"/>')
-        parts.append(f'<text class="s" x="{at:.1f}" y="{bottom + 14}" text-anchor="middle">{10**decade:,}</text>')
+def _panel(config: ConfigFacts, reference: Mapping[str, int], most: float) -> tuple[str, int]:
+    """One config: a pair of bars for each label; and its height."""
+    room = WIDTH - LABELS - 130 - 2 * EDGE
+    counts = config.counts.labels
+    own, other = _share(counts), _share(reference)
+    parts = [_text(EDGE, 14, config.name, "t")]
     for row, label in enumerate(config.labels.labels):
-        y = 24 + row * ROW
-        count, other = config.label_counts.get(label, 0), reference.get(label)
-        width = max(x(count) - LABELS, 2 if count else 0)
-        parts.append(f'<text x="{LABELS - 6}" y="{y + 15}" text-anchor="end">{escape(label)}</text>')
-        parts.append(f'<rect class="syn" x="{LABELS}" y="{y + 4}" width="{width:.1f}" height="{ROW - 8}"/>')
-        note = f"{count:,}"
-        if other:
-            parts.append(f'<circle class="ref" cx="{x(other):.1f}" cy="{y + ROW / 2}" r="5"/>')
-            note += f" / {other:,}"
-        parts.append(f'<text class="s" x="{LABELS + PANEL + 10}" y="{y + 15}">{note}</text>')
-    return "".join(parts)
+        y = 26 + row * ROW
+        parts.append(_text(EDGE + LABELS - 8, y + (ROW - 10) / 2 + 5, label, anchor="end"))
+        pairs = [("syn", own, counts)] + ([("ref", other, reference)] if reference else [])
+        for place, (style, share, numbers) in enumerate(pairs):
+            at, width = y + place * BAR, room * share.get(label, 0.0) / most
+            parts.append(f'<rect class="{style}" x="{EDGE + LABELS}" y="{at}" width="{width:.1f}" height="{BAR - 1}"/>')
+            note = f"{100 * share.get(label, 0.0):.1f} % ({numbers.get(label, 0):,})"
+            parts.append(_text(EDGE + LABELS + width + 6, at + 10, note, "s"))
+    return "".join(parts), 26 + ROW * len(config.labels) + 18
 
 
 def label_transitions(facts: Facts) -> str:
-    """Share of each next label after each label, one matrix per config."""
-    cell, left = 26, 92
-    panels, width = [], 0
+    """Share of each next label after each label, one matrix for each config."""
+    parts, top = [], EDGE
     for config in facts.configs:
-        labels = config.labels.labels
-        parts = [f'<text class="t" x="8" y="14">{escape(config.name)}: next emotion (columns), %</text>']
-        for i, row in enumerate(labels):
-            total = sum(config.transitions.get((row, column), 0) for column in labels) or 1
-            parts.append(f'<text x="{left - 6}" y="{44 + i * cell}" text-anchor="end">{escape(row)}</text>')
-            for j, column in enumerate(labels):
-                share = config.transitions.get((row, column), 0) / total
-                x, y = left + j * cell * 2.2, 26 + i * cell
-                parts.append(
-                    f'<rect class="cell" x="{x:.1f}" y="{y}" width="{cell * 2.2 - 2:.1f}" height="{cell - 2}" '
-                    f'fill-opacity="{0.08 + 0.5 * share:.2f}"/>'
-                    f'<text class="s" x="{x + cell * 1.1 - 1:.1f}" y="{y + 17}" text-anchor="middle">'
-                    f"{share * 100:.0f}</text>"
-                )
+        panel, height = _matrix(config)
+        parts.append(f'<g transform="translate(0 {top})">{panel}</g>')
+        top += height
+    return _svg(top, "Label transitions", "".join(parts))
+
+
+def _matrix(config: ConfigFacts) -> tuple[str, int]:
+    labels = config.labels.labels
+    cell, row_height = min(64.0, (WIDTH - LABELS - 2 * EDGE) / len(labels)), 26
+    below = 30 + len(labels) * row_height
+    parts = [_text(EDGE, 14, f"{config.name}: the next emotion (columns), %", "t")]
+    for i, row in enumerate(labels):
+        total = sum(config.counts.transitions[row, column] for column in labels)
+        parts.append(_text(EDGE + LABELS - 8, 44 + i * row_height, row, anchor="end"))
         for j, column in enumerate(labels):
-            at, y = left + (j + 0.5) * cell * 2.2, 40 + len(labels) * cell
-            parts.append(f'<text class="s" x="{at:.1f}" y="{y}" text-anchor="middle">{escape(column[:8])}</text>')
-        panels.append(("".join(parts), 56 + len(labels) * cell + GAP))
-        width = max(width, int(left + len(labels) * cell * 2.2 + 40))
-    pieces, top = _two_columns(panels, width)
-    return _svg(2 * width, top, "Label transitions", "".join(pieces))
+            share = config.counts.transitions[row, column] / total if total else 0.0
+            x, y = EDGE + LABELS + j * cell, 26 + i * row_height
+            parts.append(
+                f'<rect class="cell" x="{x:.1f}" y="{y}" width="{cell - 2:.1f}" height="{row_height - 2}" '
+                f'fill-opacity="{0.06 + 0.5 * share:.2f}"/>'
+            )
+            parts.append(_text(x + cell / 2 - 1, y + 17, f"{100 * share:.0f}" if total else "", "s", "middle"))
+    for j, column in enumerate(labels):
+        x, y = EDGE + LABELS + (j + 0.6) * cell, below + 12
+        parts.append(_text(x, y, column, "s", "end", f' transform="rotate(-35 {x:.1f} {y:.1f})"'))
+    return "".join(parts), below + 80

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
@@ -26,10 +27,11 @@ class FileEntry(TypedDict):
 
 
 class Marker(TypedDict):
-    """The content of `MARKER`: for whom the folder was built, and every file of it."""
+    """The content of `MARKER`: for whom the folder was built, every file of it, and version -> what changed in it."""
 
     repo_id: str
     version: str
+    changes: NotRequired[dict[str, str]]
     files: dict[str, FileEntry]
 
 
@@ -72,7 +74,7 @@ def check_replaceable(out: Path) -> None:
         )
 
 
-def mark(folder: Path, *, repo_id: str, version: str) -> None:
+def mark(folder: Path, *, repo_id: str, version: str, changes: Mapping[str, str]) -> None:
     """Write every file to the disk for good, and the marker that lists them."""
     files = {}
     for name in files_below(folder):
@@ -80,7 +82,7 @@ def mark(folder: Path, *, repo_id: str, version: str) -> None:
             os.fsync(content.fileno())
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         files[name] = FileEntry(size=(folder / name).stat().st_size, sha256=digest)
-    write_json(folder / MARKER, Marker(repo_id=repo_id, version=version, files=files))
+    write_json(folder / MARKER, Marker(repo_id=repo_id, version=version, changes=dict(changes), files=files))
 
 
 def _old(out: Path) -> Path:

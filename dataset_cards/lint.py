@@ -126,8 +126,8 @@ def problems(folder: Path) -> list[str]:
 
 def _card(card: Path, header: _Header) -> Iterator[str]:
     text = card.read_text("utf-8")
-    page = re.sub(r"^ {4}.*$|<details>.*?</details>", "", text.split("---\n", 2)[2], flags=re.MULTILINE | re.DOTALL)
-    if match := PLACEHOLDER.search(re.sub(r"^ {4}.*$", "", page, flags=re.MULTILINE)):  # samples are data
+    page = re.sub(r"^ {4}.*$", "", text.split("---\n", 2)[2], flags=re.MULTILINE)
+    if match := PLACEHOLDER.search(re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)):  # samples are data
         yield f"{card} still holds the placeholder {match[0]!r}."
     if len(text) > MAX_CARD:
         yield f"{card} is {len(text):,} characters long; the Hub takes {MAX_CARD:,}."
@@ -178,7 +178,11 @@ def _files(folder: Path, header: _Header) -> Iterator[str]:
 def _named(folder: Path, header: _Header) -> set[str]:
     """Files that the card of a folder without a marker names."""
     patterns = [file.path for config in header.configs for file in config.data_files if _inside(file.path)]
-    found = {path for pattern in [*patterns, "figures/*.svg", "recipes/*.toml"] for path in folder.glob(pattern)}
+    found = {
+        path
+        for pattern in [*patterns, "figures/*.svg", "recipes/*.toml", "recipes/*.manifest.yaml"]
+        for path in folder.glob(pattern)
+    }
     return {"README.md", *(path.relative_to(folder).as_posix() for path in found)}
 
 

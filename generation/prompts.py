@@ -122,11 +122,16 @@ def _example_file() -> dict[str, Any]:
     return tomllib.loads(files("erc_synth.generation").joinpath("data", "examples.toml").read_text("utf-8"))
 
 
+def shown_examples(recipe: Recipe) -> tuple[Example, ...]:
+    """The few-shot dialogues that are drawn from: the recipe's own, or the shipped English ones."""
+    return recipe.examples or _shipped_examples(recipe)
+
+
 def _examples(recipe: Recipe, count: int, draw: random.Random) -> list[list[tuple[str, str, str]]]:
     """Few-shot dialogues: the recipe's own, or the shipped English ones, with speakers of the cast."""
     if count == 0:
         return []
-    dialogues = recipe.examples or _shipped_examples(recipe)
+    dialogues = shown_examples(recipe)
     examples = []
     for dialogue in draw.sample(dialogues, min(count, len(dialogues))):
         names = draw.sample(recipe.format.names, len(recipe.format.names))

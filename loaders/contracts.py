@@ -120,7 +120,10 @@ class Totals(TypedDict):
 
 
 class RecipeFacts(TypedDict):
-    """The recipe of a run; `labels` are its labels with their numbers, `source` the TOML text."""
+    """The recipe of a run; `labels` are its labels with their numbers, `source` the TOML text.
+
+    `examples` are the few-shot dialogues that jobs drew from: lines of speaker, text, label.
+    """
 
     name: str
     label_set: str
@@ -134,6 +137,7 @@ class RecipeFacts(TypedDict):
     sampling: dict[str, float]
     splits: dict[str, float]
     source: str
+    examples: NotRequired[list[list[list[str]]]]
 
 
 class Licence(TypedDict):

@@ -201,3 +201,13 @@ def map_labels(dataset: Dataset, map_name: str) -> tuple[Dataset, dict[str, int]
     keep = [c for c in ("dialogue_id", "utterance_id", "speaker", "text") if c in dataset.column_names]
     rest = dataset.with_format(None).select_columns(keep)
     return rest.add_column("emotion", mapped, feature=ClassLabel(names=list(common.labels))), dict(dropped)
+
+
+@cache
+def _meanings() -> dict[str, str]:
+    return tomllib.loads(files("erc_synth.loaders").joinpath("emotions.toml").read_text("utf-8"))
+
+
+def meanings(labels: Sequence[str]) -> dict[str, str]:
+    """Label -> what it means, in a few words; labels that nobody has defined are left out."""
+    return {label: _meanings()[label.lower()] for label in labels if label.lower() in _meanings()}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import html
 import random
-import tomllib
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_json, write_whole
+from erc_synth.loaders.labels import meanings
 from erc_synth.loaders.schema import Dialogue, LabelSet
 
 UNSURE = "unsure"
@@ -118,11 +118,8 @@ def _page(items: Sequence[Item], labels: LabelSet) -> str:
 
 def _definitions(labels: LabelSet) -> str:
     """What each emotion means, for those that we have words for."""
-    known = tomllib.loads(_data("emotions.toml"))
-    shown = [
-        (html.escape(label), html.escape(known[label.lower()])) for label in labels.labels if label.lower() in known
-    ]
-    rows = "".join(f"<dt>{label}</dt><dd>{meaning}</dd>" for label, meaning in shown)
+    shown = meanings(labels.labels)
+    rows = "".join(f"<dt>{html.escape(label)}</dt><dd>{html.escape(said)}</dd>" for label, said in shown.items())
     return f"<details open><summary>What the emotions mean</summary><dl>{rows}</dl></details>" if shown else ""
 
 

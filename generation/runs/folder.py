@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from erc_synth.generation.parsing import Parsed, parse
-from erc_synth.generation.prompts import sentences
+from erc_synth.generation.prompts import sentences, shown_examples
 from erc_synth.generation.recipe import Profile, Recipe, load_profile, recipe_from_text
 from erc_synth.generation.runs.journal import read_records
 from erc_synth.generation.serving.session import Identity
@@ -53,6 +53,7 @@ def write_manifest(folder: Path, recipe: Recipe, profile: Profile, session: Sess
             "sampling": recipe.sampling,
             "splits": recipe.splits,
             "source": recipe.source,
+            "examples": _examples(recipe) if session.asked["few_shot"] else [],
         },
         "model": {
             "profile": profile.name,
@@ -72,6 +73,12 @@ def write_manifest(folder: Path, recipe: Recipe, profile: Profile, session: Sess
     path = folder / "manifest.json"
     write_json(path, manifest)
     return path
+
+
+def _examples(recipe: Recipe) -> list[list[list[str]]]:
+    """The few-shot dialogues that jobs draw from, with the first names of the cast: [speaker, text, label]."""
+    names = recipe.format.names
+    return [[[names[place], text, label] for place, text, label in dialogue] for dialogue in shown_examples(recipe)]
 
 
 def _is_of(profile: Profile, server: Server) -> bool:

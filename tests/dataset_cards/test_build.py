@@ -10,9 +10,9 @@ from markdown_it import MarkdownIt
 
 from erc_synth.cli.build import build
 from erc_synth.dataset_cards import folder as folder_module
-from erc_synth.dataset_cards.card import markdown_text
 from erc_synth.dataset_cards.folder import MARKER
 from erc_synth.dataset_cards.lint import front_matter_of, problems
+from erc_synth.dataset_cards.markdown import markdown_text
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import label_set, to_dialogues
 from fakes.curated import CONFIGS, dialogues_of, write_project
