@@ -50,9 +50,7 @@ def answer(text: str, language: str) -> list[str]:
     """
     text = visible(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-        if language == "en":  # typography that models mix freely; other languages keep theirs
-            text = text.translate(_SMART)
+        text = typed(text, language)
     text = _without_thoughts(text)
     if _TOKEN_SIGNS.search(text):
         text = _without_tokens(text)
@@ -61,6 +59,12 @@ def answer(text: str, language: str) -> list[str]:
     if lead:
         text = text.lstrip()[lead.end() :]
     return [emphasis_off(" ".join(line.split())) for line in text.split("\n")]
+
+
+def typed(text: str, language: str) -> str:
+    """Text in one form of its letters; English with plain quotes, as models mix both freely."""
+    text = unicodedata.normalize("NFC", text)
+    return text.translate(_SMART) if language == "en" else text
 
 
 def visible(text: str) -> str:

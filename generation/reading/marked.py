@@ -107,12 +107,22 @@ class _Reader:
 
     def _start(self, lines: list[str]) -> int | None:
         speaker = next((i for i, line in enumerate(lines) if self._begins(line, "speaker")), None)
+        if speaker is None:  # `Number: 0 Speaker: Ross Utterance: Hi.`
+            speaker = next((i for i, line in enumerate(lines) if self._holds_turn(line)), None)
         if speaker is None:  # `Ross Utterance: Hi. Number: 0`, or no markers at all
             return next((i for i, line in enumerate(lines) if self._named(line)), None)
         first = speaker
         while first > 0 and self._begins(lines[first - 1], "number", "utterance"):
             first -= 1
         return first
+
+    def _holds_turn(self, line: str) -> bool:
+        """True of a line that begins with a number's marker and has one of each kind."""
+        if not self._begins(line, "number"):
+            return False
+        return sorted(self.kinds[mark[1].casefold()] for mark in self.pattern.finditer(line)) == sorted(
+            self.form.fields
+        )
 
     def _begins(self, line: str, *kinds: str) -> str | None:
         """Kind of the marker that a line begins with."""
@@ -357,7 +367,12 @@ class _Assembler:
         kind = self.speakers.kind(name)
         if kind == "narrator":
             return None
-        if kind in ("heading", "assistant") or not any(map(str.isalpha, name)) or len(name) > 40 or ":" in name:
+        if (
+            kind in ("heading", "assistant", "label")
+            or not any(map(str.isalpha, name))
+            or len(name) > 40
+            or ":" in name
+        ):
             raise Reject("doubtful_speaker", raw_name)
         for piece in beside:
             if self.labels.find(piece) not in (None, label):
@@ -366,7 +381,8 @@ class _Assembler:
 
     def _without_name(self, text: str, name: str) -> str:
         """The text without its own speaker's name again; another's name and a colon is another turn."""
-        again = re.match(rf"[*\"'“]{{0,3}}{re.escape(name)}[*]{{0,2}}\s?[:：]\s*(?=\S)", text, re.IGNORECASE)
-        if again:
-            text = text[again.end() :]
-        return text
+        again = re.match(rf"[*'“]{{0,3}}(\"?){re.escape(name)}[*]{{0,2}}\s?[:：]\s*(?=\S)", text, re.IGNORECASE)
+        if again is None:
+            return text
+        quoted = again[1] and text.endswith(again[1]) and text.count(again[1]) % 2 == 0
+        return text[again.end() : -1 if quoted else None]

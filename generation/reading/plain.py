@@ -20,7 +20,7 @@ from itertools import pairwise
 from erc_synth.generation.language import markers_of
 from erc_synth.generation.lines import LineFormat
 from erc_synth.generation.reading.cleaning import borders
-from erc_synth.generation.reading.labels import labels_of
+from erc_synth.generation.reading.labels import folded, labels_of
 from erc_synth.generation.reading.said import STAGE_LINE, ends_sentence, said
 from erc_synth.generation.reading.speakers import LIST, speakers_of
 from erc_synth.generation.reading.turns import Reject, Turn
@@ -28,9 +28,10 @@ from erc_synth.generation.reading.vocabulary import vocabulary
 
 _TURN = re.compile(r"([^:：]{1,120}?)\s?[*_]{0,3}[:：][*_]{0,3}\s*(.*)")
 _START = re.compile(r"[\[(【（]([^\[\]()【】（）:：]{1,30})[\])】）]\s*(?=\S)")
+_COUNTED = re.compile(r"^\s*[\[(【（]\s*#?\d{1,3}\s*[\])】）]\s*")
 _HEAD = re.compile(r"[*_\"]{0,3}[\[({（【]([^\[\](){}（）【】]{1,30})[\])}）】][*_]{0,3}\s*(?=\S)")
 _BRACKET = re.compile(r"\s*[*_]{0,3}[(\[{（【<]([^()\[\]{}（）【】<>]{1,160})[)\]}）】>][*_]{0,3}[.。]?[\W_]{0,6}$")
-_DASH = re.compile(r"\s[-–—|/=→]+\s?[*_]{0,3}(\w[\w ()]{0,30}?)[*_]{0,3}\.?$")
+_DASH = re.compile(r"\s[-–—|/=→>]+\s?[*_]{0,3}(\w[\w ()]{0,30}?)[*_]{0,3}\.?$")
 _BARE = re.compile(r"\s[*_]{0,3}(\d{1,3})[*_]{0,3}$")
 _REACH = 200  # characters at the end of a line that are searched for a label: linear on any line
 STYLES = ("tail", "name", "head", "start", "own")
@@ -46,6 +47,7 @@ class Raw:
     kind: str = ""  # of the tail: bracket, marker, dash or bare
     loose: list[str] = field(default_factory=list)  # lines behind its end
     number: int | None = None  # its position in a list, when that is written
+    listed: bool = False  # it stands behind a bullet or a list number
 
 
 @cache
@@ -193,8 +195,14 @@ class _Gatherer:
         found = _TURN.match(body[start.end() :] if start and start_label else body)
         if not found or found[2].startswith("//") or (found[2][:1].isdigit() and found[1][-1:].isdigit()):
             return None, ""
-        name, beside = self.speakers.clean(found[1])
-        raw = Raw(name, [found[2]] if found[2] else [], number=int(prefix[1]) if prefix and prefix[1] else None)
+        # "[3] Ross": a number before the name counts the turns; only one behind it may be a label.
+        name, beside = self.speakers.clean(_COUNTED.sub("", found[1]))
+        raw = Raw(
+            name,
+            [found[2]] if found[2] else [],
+            number=int(prefix[1]) if prefix and prefix[1] else None,
+            listed=prefix is not None,
+        )
         if start_label:
             raw.found["start"] = start_label
         labels = [label for piece in beside if (label := self.labels.find(piece))]
@@ -264,7 +272,7 @@ def _chosen(turns: list[Raw], gathered: _Gatherer) -> list[Turn]:
             "no_turns" if len(turns) < 2 or not _any_known(turns, gathered) else "missing_label",
             turns[0].name if turns else "",
         )
-    if len(turns) > 2 and not turns[-1].found and _unfinished(turns[-1], gathered.cut):
+    if len(turns) > 2 and not turns[-1].found and _unfinished(turns[-1], gathered):
         turns = turns[:-1]
     shared = [style for style in STYLES if all(style in raw.found for raw in turns)]
     if not shared:
@@ -289,12 +297,18 @@ def _any_known(turns: list[Raw], gathered: _Gatherer) -> bool:
     return any(gathered.speakers.kind(raw.name) == "cast" for raw in turns)
 
 
-def _unfinished(raw: Raw, cut: bool) -> bool:
-    return cut or not raw.lines or not ends_sentence(raw.lines[-1])
+def _unfinished(raw: Raw, gathered: _Gatherer) -> bool:
+    """True of a turn that was cut off; one that ends in what may be its label is not."""
+    if gathered.cut or not raw.lines:
+        return True
+    last = raw.lines[-1].rsplit(None, 1)[-1]
+    return not ends_sentence(last) and not last.isdigit() and folded(last) not in gathered.labels.names
 
 
 def _check_list(turns: list[Raw]) -> None:
-    """List numbers count upwards; others may be labels, and then they must be these."""
+    """All turns are items of one list or none is; its numbers count upwards: others may be labels."""
+    if len({raw.listed for raw in turns}) > 1:  # a summary in bullets behind the dialogue
+        raise Reject("mixed_styles", "a list in a part of the lines")
     numbers = [raw.number for raw in turns if raw.number is not None]
     steps = {after - before for before, after in pairwise(numbers)}
     if numbers and (len(numbers) < len(turns) or numbers[0] > 1 or not steps <= {1}):

@@ -19,6 +19,7 @@ _STRONG_LINE = re.compile(r"(?<![A-Za-z0-9_])__(?=\S)([^_]{1,400}?)(?<=\S)__(?![
 _EMPHASIS = re.compile(
     r"(?<![\w*])\*(?=[^\s*])[^*\n]{1,400}(?<=[^\s*])\*(?![\w*])|(?<![\w_])_(?=[^\s_])[^_\n]{1,400}_(?!\w)"
 )
+_CENSORED = re.compile(r"(?<![\w*])\w{1,2}\*{1,5}\w{0,3}(?![\w*])")  # "f***", "sh*t" are no emphasis
 _FRONT = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]{1,100})[)\]}）】]\s*[,.:;-]?\s*")
 _BACK = re.compile(r"[(\[{（【]([^()\[\]{}（）【】]{1,100})[)\]}）】]\s*[.]?$")
 _STAR_FRONT = re.compile(r"\*([^*]{1,100})\*\s+(?=[\"'“A-ZÀ-Þ])")
@@ -89,7 +90,9 @@ def _less_back(text: str, labels: Labels, stated: str) -> str:
     found = _BACK.search(text, max(len(text) - 110, 0))
     if found and _LETTER.search(text[: found.start()]):
         before = text[: found.start()].rstrip()
-        if labels.find(found[1]) == stated or (ends_sentence(before) and _is_direction(found[1], labels, stated)):
+        ended = ends_sentence(before)
+        named = labels.find(found[1]) == stated and (ended or not found[1].strip().isdigit())  # "I ate four (4)"
+        if named or (ended and _is_direction(found[1], labels, stated)):
             return before
     star = _STAR_BACK.search(text, max(len(text) - 110, 0))
     if star and star[1][:1].islower() and ends_sentence(text[: star.start()]):
@@ -116,7 +119,7 @@ def _refuse_doubt(text: str, labels: Labels) -> None:
     for piece in re.findall(r"[(\[{（【<]([^()\[\]{}（）【】<>]{1,40})[)\]}）】>]", text):
         if not piece.strip().isdigit() and labels.find(piece) is not None:
             raise Reject("label_in_text", text)
-    if "*" in text and ("**" in text or _EMPHASIS.search(text)):
+    if "*" in text and ("**" in (open_text := _CENSORED.sub("", text)) or _EMPHASIS.search(open_text)):
         raise Reject("markup", text)
     if "_" in text and _EMPHASIS.search(text):
         raise Reject("markup", text)

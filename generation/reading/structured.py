@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from erc_synth.generation.lines import LineFormat
-from erc_synth.generation.reading.cleaning import TOKEN, borders, visible
+from erc_synth.generation.reading.cleaning import TOKEN, borders, typed, visible
 from erc_synth.generation.reading.labels import folded, labels_of
 from erc_synth.generation.reading.said import said
 from erc_synth.generation.reading.speakers import speakers_of
@@ -104,7 +104,7 @@ def _turn(record: Mapping[str, object], form: LineFormat) -> Turn | None:
     stated = {labels.read(value.strip()) for value in values["number"]}
     if len(stated) != 1:
         raise Reject("two_labels", " ".join(values["number"]))
-    text = " ".join(visible(values["utterance"][0]).split())
+    text = typed(" ".join(visible(values["utterance"][0]).split()), form.language)
     if TOKEN.search(text):
         raise Reject("control_token", text)
     label = stated.pop()
@@ -116,7 +116,12 @@ def _name(raw: str, form: LineFormat, label: str) -> tuple[str, str]:
     speakers = speakers_of(form)
     name, beside = speakers.clean(visible(raw))
     kind = speakers.kind(name)
-    if kind in ("heading", "assistant") or not any(map(str.isalpha, name)) or len(name) > 40 or TOKEN.search(raw):
+    if (
+        kind in ("heading", "assistant", "label")
+        or not any(map(str.isalpha, name))
+        or len(name) > 40
+        or TOKEN.search(raw)
+    ):
         raise Reject("doubtful_speaker", raw)
     if any(labels_of(form).find(piece) not in (None, label) for piece in beside):
         raise Reject("two_labels", raw)
