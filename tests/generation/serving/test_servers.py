@@ -304,7 +304,7 @@ def llama():
     server.close()
 
 
-LLAMA = ("--profile", "smollm2-135m", "--any-model", "--few-shot", 0, "--turns", 2, 2, "--max-new-tokens", 160)
+LLAMA = ("--profile", "smollm2-135m", "--any-model", "--few-shot", 0, "--turns", 2, 2, "--max-new-tokens", 400)
 
 
 @pytest.mark.embedded
