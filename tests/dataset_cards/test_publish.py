@@ -19,14 +19,24 @@ print({split: len(rows) for split, rows in found.items()}, found["train"].featur
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("project")
-    curated, runs = write_project(root)
+def _built(root, **options):
+    curated, runs = write_project(root, **options)
     command = [sys.executable, "-m", "erc_synth.cli.main", "build", "--curated", curated, "--runs", runs,
                "--out", root / "dist"]  # fmt: skip
     subprocess.run([str(word) for word in command], check=True, capture_output=True, cwd=root)
     return root / "dist"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of all six configs."""
+    return _built(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One config: what happens on the way does not depend on their number, but each is loaded and reloaded."""
+    return _built(tmp_path_factory.mktemp("project"), configs=("meld_natural",))
 
 
 @pytest.fixture
@@ -78,8 +88,8 @@ def _next_version(folder, to):
     return changed
 
 
-def test_publish_is_one_commit_with_a_tag_and_loads_for_anyone(hub, folder, tmp_path):
-    done = _publish(hub, folder, tmp_path / "h", "--tag", "v1.0.0")
+def test_publish_is_one_commit_with_a_tag_and_loads_for_anyone(hub, whole, tmp_path):
+    done = _publish(hub, whole, tmp_path / "h", "--tag", "v1.0.0")
     assert done.returncode == 0, done.stderr
     repo = hub.repos[REPO]
     assert [title for _, _, title in repo.commits] == ["initial commit", "Publish erc-synth data 1.0.0"]
@@ -108,8 +118,8 @@ def test_unchanged_content_makes_no_commit_and_stale_files_vanish(hub, folder, t
     assert ".gitattributes" in repo.commits[-1][1]
 
 
-def test_dry_run_says_every_file_and_sends_nothing(hub, folder, tmp_path):
-    done = _publish(hub, folder, tmp_path / "h", "--dry-run")
+def test_dry_run_says_every_file_and_sends_nothing(hub, whole, tmp_path):
+    done = _publish(hub, whole, tmp_path / "h", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("add ") == 33  # 18 Parquet files, the card, two figures, six recipes and their manifests
     assert hub.repos == {}
@@ -179,10 +189,10 @@ def test_pull_request_leaves_main_alone(hub, folder, tmp_path):
 
 
 def test_a_reload_that_differs_exits_with_4(hub, folder, tmp_path):
-    hub.corrupt = tuple(f"emorynlp_balanced/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
+    hub.corrupt = tuple(f"meld_natural/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
     done = _publish(hub, folder, tmp_path / "h")
     assert done.returncode == 4
-    assert "emorynlp_balanced (test)" in done.stderr
+    assert "meld_natural (test)" in done.stderr
 
 
 @pytest.mark.parametrize(("token", "sentence"), [(None, "token|login"), ("hf_wrong", "does not accept the token")])
@@ -279,7 +289,7 @@ def test_a_tag_that_fails_is_said_and_made_up_for(hub, folder, tmp_path):
 
 def test_the_reload_reads_from_the_hub_and_nothing_else(hub, folder, tmp_path):
     _copy(folder, tmp_path / "org" / "erc-synth")  # would load under the repo's name
-    hub.corrupt = tuple(f"emorynlp_balanced/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
+    hub.corrupt = tuple(f"meld_natural/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
     done = _publish(hub, folder, tmp_path / "h", cwd=tmp_path)
     assert done.returncode == 4
     assert "On the Hub now: the new commit" in done.stderr
