@@ -1,11 +1,14 @@
 """Runs end to end on a tiny backbone: recipes, resume, refusal."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 
@@ -13,6 +16,7 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import label_set, to_utterances
 from erc_synth.training import loop
 from erc_synth.training.pipeline import run
+from fakes.tiny_model import build_tiny_model
 from fakes.tiny_run import config
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no train example of.*")
@@ -90,13 +94,21 @@ def test_accumulation_does_not_change_the_result(tiny, repo_folder, tmp_path):
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
+CODE = pytest.mark.skipif(
+    shutil.which("g++") is None or not os.environ.get("ERC_SLOW"), reason="a minute of C++; $ERC_SLOW=1 asks for it"
+)
+
+
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at every input's
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_encoders_give_the_same_probabilities(tiny, repo_folder, tmp_path):
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=CODE)])
+def test_compiled_encoders_give_the_same_probabilities(repo_folder, tmp_path, monkeypatch, backend):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    tiny = str(build_tiny_model(tmp_path / "tiny", layers=1))  # each layer and each shape is C++ to compile
     found = []
     for more in ([], ["--compile"]):  # without a step away from the start, both runs score the same weights
         folder = tmp_path / f"r{len(more)}"
-        more = ("--model", "baseline", "--epochs", "1", "--learning-rate", "0", *more)
+        more = ("--model", "baseline", "--epochs", "1", "--learning-rate", "0", "--max-train-dialogues", 1,
+                "--max-eval-dialogues", 1, *more)  # fmt: skip
         name = run(config(tiny, repo_folder, folder, *more))["evaluations"][0]["predictions"]
         found.append(pq.read_table(folder / name).column("probabilities").to_pylist())
     assert found[1] == [pytest.approx(row, abs=1e-5) for row in found[0]]
