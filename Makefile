@@ -65,6 +65,7 @@ bench: setup  ## benchmarks: ratios in one run, printed, never part of the tests
 	for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
 
 evidence: setup  ## the experiment of docs/evidence.md: hours (EVIDENCE_ARGS="--benchmarks meld --shares 5")
+	$(BIN)/pip install -q "matplotlib>=3.9"
 	$(BIN)/python tests/benchmarks/evidence.py $(EVIDENCE_ARGS)
 
 wheel-test: setup  ## the tests once against the built wheel
