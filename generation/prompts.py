@@ -132,8 +132,10 @@ def _examples(recipe: Recipe, count: int, draw: random.Random) -> list[list[tupl
     if count == 0:
         return []
     dialogues = shown_examples(recipe)
+    if count > len(dialogues):  # the manifest would say a number that no prompt showed
+        raise ErcSynthError(f"{recipe.name} has {len(dialogues)} examples to show.", hint="Lower --few-shot.")
     examples = []
-    for dialogue in draw.sample(dialogues, min(count, len(dialogues))):
+    for dialogue in draw.sample(dialogues, count):
         names = draw.sample(recipe.format.names, len(recipe.format.names))
         examples.append([(names[place], text, label) for place, text, label in dialogue])
     return examples

@@ -50,6 +50,11 @@ def load_repo(name: str, config: str | None, revision: str | None, how: How) -> 
     local = folder.is_dir()
     if local and revision is not None:
         raise ErcSynthError(f"{name} is a folder and has no revisions.", hint="Leave the revision out.")
+    if local and not (folder / "README.md").exists() and any(folder.glob("*.curation.json")):
+        raise ErcSynthError(
+            f"{name} holds curated files and is no repo.",
+            hint="Run `erc-synth build`, then name ./dist/erc-synth:CONFIG; `show` and `browse` read curated files.",
+        )
     try:
         builder = _folder_builder(folder, config, how) if local else _hub_builder(name, config, revision, how)
         _check_choice(name, config, builder)

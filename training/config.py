@@ -224,7 +224,8 @@ def _unknown(spec: AnySpec, given: list[str]) -> ErcSynthError:
             hint=f"Own options of {spec.name}: {', '.join(f.name for f in fields(spec.options)) or 'none'}.",
         )
     if close := difflib.get_close_matches(name, known, 1):
-        return ErcSynthError(said, hint=f"Did you mean {close[0].replace('_', '-')}?")
+        dashes = "--" if given[0].startswith("-") else ""
+        return ErcSynthError(said, hint=f"Did you mean {dashes}{close[0].replace('_', '-')}?")
     return ErcSynthError(said, hint=f"See `{PROGRAM} --model {spec.name} --help`.")
 
 

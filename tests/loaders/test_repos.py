@@ -278,3 +278,10 @@ def test_streaming_a_folder_gives_the_same_rows(tmp_path):
     stream = registry.load(str(folder), "talk", streaming=True, cache_dir=str(tmp_path / "cache"))
     whole = registry.load(str(folder), "talk", cache_dir=str(tmp_path / "cache"))
     assert json.dumps(list(stream["train"])) == json.dumps(list(whole["train"]))
+
+
+def test_a_folder_of_curated_files_is_named_as_such(tmp_path):
+    (tmp_path / "meld_natural.jsonl").write_text("")
+    (tmp_path / "meld_natural.curation.json").write_text("{}")
+    with pytest.raises(ErcSynthError, match="holds curated files and is no repo"):
+        registry.load(str(tmp_path))

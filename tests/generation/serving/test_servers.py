@@ -321,6 +321,6 @@ def test_llama_cpps_own_server_as_any_openai_server(llama, tmp_path, words, capf
 
 @pytest.mark.embedded
 def test_llama_cpp_refuses_what_does_not_fit_its_context(llama, tmp_path, capfd):
-    words = ("--profile", "smollm2-135m", "--any-model", "--few-shot", 12, "--no-constrain", "--max-new-tokens", 64)
+    words = ("--profile", "smollm2-135m", "--any-model", "--few-shot", 10, "--no-constrain", "--max-new-tokens", 64)
     assert generate(llama, tmp_path, *words, dialogues=1) == 2
     assert "do not fit the model's context" in capfd.readouterr().err
