@@ -30,7 +30,7 @@ test: setup  ## all tests
 
 test-newest:  ## second environment: newest datasets, hub and transformers, no text-generation
 	$(MAKE) -f Makefile .venv-newest/.ready-newest
-	.venv-newest/bin/pytest $(PYTEST_ARGS) -m "not tgi"
+	ERC_SLOW=1 .venv-newest/bin/pytest $(PYTEST_ARGS) -m "not tgi"
 
 .venv-newest/.ready-newest: pyproject.toml
 	test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest

@@ -188,11 +188,11 @@ def test_pull_request_leaves_main_alone(hub, folder, tmp_path):
     assert len(hub.repos[REPO].commits) == 1
 
 
-def test_a_reload_that_differs_exits_with_4(hub, folder, tmp_path):
-    hub.corrupt = tuple(f"meld_natural/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
-    done = _publish(hub, folder, tmp_path / "h")
+def test_a_reload_that_differs_exits_with_4(hub, whole, tmp_path):
+    hub.corrupt = tuple(f"emorynlp_balanced/{split}-00000-of-00001.parquet" for split in ("test", "validation"))
+    done = _publish(hub, whole, tmp_path / "h")
     assert done.returncode == 4
-    assert "meld_natural (test)" in done.stderr
+    assert "emorynlp_balanced (test)" in done.stderr
 
 
 @pytest.mark.parametrize(("token", "sentence"), [(None, "token|login"), ("hf_wrong", "does not accept the token")])

@@ -62,7 +62,7 @@ def test_a_users_classifier_goes_through_grid_and_report(toy, tiny, tmp_path, mo
         write_repo(tmp_path / "repo", f"own_{kind}")
     monkeypatch.setenv("ERC_BENCHMARKS", str(tmp_path / "own.toml"))
     monkeypatch.delenv("ERC_DATA", raising=False)
-    grid = ["grid", "--models", "toy baseline", "--benchmarks", "own", "--variants", "org", "--seeds", "1"]
+    grid = ["grid", "--models", "toy baseline", "--benchmarks", "own", "--variants", "org tstr-nat", "--seeds", "1"]
     places = ["--repo-id", "repo", "--results", "cells", "--outputs", "runs"]
     _process("erc_synth.cli.main", *grid, *places, "--backbone", tiny, "--epochs", "1", cwd=tmp_path)
     cells = [json.loads(p.read_text()) for p in (tmp_path / "cells").glob("toy-*.json")]
