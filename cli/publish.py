@@ -50,9 +50,17 @@ def publish(
     disable_progress_bars()  # one line says what is sent; a bar for each file says less
     confirm = typer.confirm if sys.stdin.isatty() else lambda question: True
     result = stage.publish(
-        folder, repo_id, say=typer.echo, confirm=confirm, private=private, gated=gated, tag=tag, create_pr=create_pr,
-        dry_run=dry_run, allow_delete=allow_delete,
-    )  # fmt: skip
+        folder,
+        repo_id,
+        say=typer.echo,
+        confirm=confirm,
+        private=private,
+        gated=gated,
+        tag=tag,
+        create_pr=create_pr,
+        dry_run=dry_run,
+        allow_delete=allow_delete,
+    )
     _say(result, repo_id, dry_run=dry_run)
 
 

@@ -14,10 +14,25 @@ from erc_synth.dataset_cards.markdown import listed, markdown_text
 from erc_synth.loaders.contracts import LeakRow
 
 LANGUAGES = {
-    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian",
-    "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian",
-    "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
+    "ar": "Arabic",
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "hi": "Hindi",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ru": "Russian",
+    "th": "Thai",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
 
 
 def count(number: int, noun: str) -> str:
@@ -130,13 +145,17 @@ def benchmark_text(facts: Facts) -> str:
     """Whether text of a benchmark is known to be here; nothing is claimed of what was not searched."""
     kept = sum(
         max(0, _hits(row) - row["dropped"])
-        for c in facts.configs for rows in c.leaks.values() for row in rows.values() if row["checked"]
-    )  # fmt: skip
+        for c in facts.configs
+        for rows in c.leaks.values()
+        for row in rows.values()
+        if row["checked"]
+    )
     names = dict.fromkeys(name for c in facts.configs for name in c.leaks)
     unsearched = [
-        name for name in names
+        name
+        for name in names
         if not all(any(row["checked"] for row in c.leaks.get(name, {}).values()) for c in facts.configs)
-    ]  # fmt: skip
+    ]
     if not names or len(unsearched) == len(names):
         return "No benchmark was on the machine when this was made: whether a text repeats one was not looked at."
     said = (
@@ -152,9 +171,9 @@ def benchmark_text(facts: Facts) -> str:
 def compared(facts: Facts) -> str:
     """How the comparison with the benchmarks works, and what it did with what it found."""
     rules = {str((c.curation.get("options") or {}).get("drop_leaks", "test")) for c in facts.configs}
-    kept = sorted({
-        str(reason) for c in facts.configs for reason in _names((c.curation.get("options") or {}).get("keep"))
-    })  # fmt: skip
+    kept = sorted(
+        {str(reason) for c in facts.configs for reason in _names((c.curation.get("options") or {}).get("keep"))}
+    )
     if not any(row["checked"] for c in facts.configs for rows in c.leaks.values() for row in rows.values()):
         return "No benchmark split was searched."
     what = {"test": "that repeat a **test** split", "any": "that repeat **any** searched split"}
