@@ -158,10 +158,15 @@ def config_facts(curated: Path, runs: Path, name: str) -> ConfigFacts:
     Raises:
         ErcSynthError: A file is missing or damaged, or the manifest lacks what no card can do without.
     """
-    curation = read_json(curated / f"{name}.curation.json")
+    source = curated / f"{name}.curation.json"
+    curation = read_json(source)
+    if "splits" not in curation:
+        raise ErcSynthError(f"{source} says nothing of splits.", hint="Run `erc-synth curate` again.")
+    _check_types(source, curation, Curation)
     place = runs / str(curation.get("recipe", name)) / "manifest.json"
     manifest = read_json(place)
     _check_manifest(place, manifest)
+    _check_types(place, manifest, Manifest)
     labels = labels_of(manifest, curation)
     counts = Counts()
     for split, dialogue in curated_dialogues(curated / f"{name}.jsonl", labels):
@@ -170,6 +175,19 @@ def config_facts(curated: Path, runs: Path, name: str) -> ConfigFacts:
     return ConfigFacts(
         name, labels, cast(Manifest, manifest), cast(Curation, curation), cast("Quality | None", quality), counts
     )
+
+
+def _check_types(path: Path, content: Mapping[str, object], contract: type) -> None:
+    """What a record says has the types of its contract; what it lacks is left to those who need it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(contract).validate_python(content)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            if fault["type"] != "missing":  # older releases said less
+                where = ".".join(map(str, fault["loc"]))
+                raise ErcSynthError(f"{path}: {where}: {fault['msg']}.", hint="Run the stage before again.") from error
 
 
 def _check_manifest(path: Path, manifest: Mapping[str, object]) -> None:

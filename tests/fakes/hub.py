@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import socket
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
@@ -122,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, status in list(self.hub.fail.items()):
             if f"/{name}" in path:
                 del self.hub.fail[name]
-                return self._send(status, {"error": f"fault {status}"})
+                return self._fault(status)
         for name, status in self.hub.down.items():
             if f"/{name}" in path:
                 return self._send(status, {"error": f"fault {status}"})
@@ -131,6 +132,15 @@ class _Handler(BaseHTTPRequestHandler):
             if match and self.command in method:
                 return action(self, body, **match.groupdict())
         return self._missing("EntryNotFound")
+
+    def _fault(self, status):
+        """A status with the Hub's own wait for 429, or ``reset``: the connection goes without an answer."""
+        if status != "reset":
+            wait = {"Retry-After": "1"} if status == 429 else None
+            return self._send(status, {"error": f"fault {status}"}, headers=wait)
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return self.connection.close()
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _handle
 
