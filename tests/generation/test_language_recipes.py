@@ -165,7 +165,7 @@ def test_examples_that_the_parser_would_not_read_are_refused(lines, message):
 
 def test_a_recipes_own_examples_are_asked_with_and_copies_of_them_are_known():
     recipe = _recipe("de", '[[examples]]\nlines = [[0, "Na endlich.", "glad"], [1, "Ja, klar.", "calm"]]\n')
-    prompt = build(recipe, seed=1, emotion=None, few_shot=3)
+    prompt = build(recipe, seed=1, emotion=None, few_shot=1)
     assert len(prompt.messages) == 3
     assert re.search("Äußerung: Na endlich. Zahl: 1\n", prompt.messages[1]["content"])
     assert {"Na endlich.", "Ja, klar."} <= example_texts(recipe)

@@ -118,7 +118,7 @@ def test_options_of_another_model_are_refused_with_their_owner(toy):
 
 
 def test_a_misspelt_option_gets_a_suggestion():
-    with pytest.raises(ErcSynthError, match="Did you mean batch-size"):
+    with pytest.raises(ErcSynthError, match="Did you mean --batch-size"):
         parse([*BASE, "--batchsize", "4"])
 
 
