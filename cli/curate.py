@@ -73,7 +73,9 @@ def _say(report: Curation, out: Path) -> None:
     for source, row in report["leaks"].items():
         if row["checked"] and (row["exact"] or row["ngram8"] or row["near_duplicate"]):
             counts = f"exact {row['exact']}, ngram8 {row['ngram8']}, near_duplicate {row['near_duplicate']}"
-            typer.echo(f"  leaks    {source}: {counts}; dropped {row['dropped']}")
+            typer.echo(
+                f"  leaks    {source}: {counts}; dropped {row['dropped']}, kept {row.get('kept', 'not counted')}"
+            )
     absent = sorted({source.split("/")[0] for source, row in report["leaks"].items() if not row["checked"]})
     if absent:
         typer.echo(f"  leaks    not checked: {', '.join(absent)}")

@@ -216,11 +216,14 @@ def _dropped_table(facts: Facts) -> str:
 
 def _leak_table(facts: Facts) -> str:
     rows = [
-        [f"`{c.name}`", f"{name} {split}", row["exact"], row["ngram8"], row["near_duplicate"], row["dropped"]]
+        [
+            f"`{c.name}`", f"{name} {split}", row["exact"], row["ngram8"], row["near_duplicate"], row["dropped"],
+            row.get("kept", "not counted"),
+        ]
         for c in facts.configs for name, found in c.leaks.items() for split, row in found.items() if row["checked"]
     ]  # fmt: skip
-    head = ["config", "benchmark split", "exact", "8-gram", "near duplicate", "dropped"]
-    return details("Every split that was searched", table(head, rows, right=range(2, 6))) if rows else ""
+    head = ["config", "benchmark split", "exact", "8-gram", "near duplicate", "dropped for it", "kept"]
+    return details("Every split that was searched", table(head, rows, right=range(2, 7))) if rows else ""
 
 
 def _prompts(facts: Facts) -> list[str]:

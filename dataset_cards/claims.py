@@ -7,7 +7,7 @@ Not covered: tables and figures (`card`), scores (`proof`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from erc_synth.dataset_cards.facts import ConfigFacts, Facts
 from erc_synth.dataset_cards.markdown import listed, markdown_text
@@ -118,9 +118,8 @@ def leaks(facts: Facts) -> list[str]:
         parts = []
         for split in searched:
             rows = [row for _, where, row in found if where == split and row["checked"]]
-            hits, dropped = sum(_hits(row) for row in rows), sum(row["dropped"] for row in rows)
-            if hits:
-                parts.append(f"{split}: {count(hits, 'match')}, {dropped:,} dropped, **{hits - dropped:,} kept**")
+            if any(map(_hit, rows)):
+                parts.append(f"{split}: {_repeating(rows)}")
         lines.append(
             f"**{name}** ({', '.join(searched)} searched): {'; '.join(parts) if parts else 'nothing found'}."
             + _partly(facts, benchmark)
@@ -128,9 +127,28 @@ def leaks(facts: Facts) -> list[str]:
     return lines
 
 
-def _hits(row: LeakRow) -> int:
-    """Matches of a leak row, of all kinds."""
-    return row["exact"] + row["ngram8"] + row["near_duplicate"]
+def _hit(row: LeakRow) -> int:
+    """Dialogues that repeat the split; where they were counted by kind alone, the most that it can be."""
+    return row.get("hit", row["exact"] + row["ngram8"] + row["near_duplicate"])
+
+
+def _kept(row: LeakRow) -> int:
+    """Dialogues of the set that repeat the split; the most that it can be where they were not counted."""
+    return row.get("kept", max(0, _hit(row) - row["dropped"]))
+
+
+def _at_most(rows: Iterable[LeakRow]) -> str:
+    """``up to `` when a row comes from a version that counted by kind alone."""
+    return "" if all("kept" in row for row in rows) else "up to "
+
+
+def _repeating(rows: Sequence[LeakRow]) -> str:
+    """``5 dialogues repeat it, 3 dropped for it, 1 left out for another reason, **1 kept**``."""
+    hit, dropped, kept = sum(map(_hit, rows)), sum(row["dropped"] for row in rows), sum(map(_kept, rows))
+    rest, most = hit - dropped - kept, _at_most(rows)
+    repeat = "repeats" if hit == 1 else "repeat"
+    other = f", {rest:,} left out for another reason" if rest and not most else ""
+    return f"{most}{count(hit, 'dialogue')} {repeat} it, {dropped:,} dropped for it{other}, {most}**{kept:,} kept**"
 
 
 def _partly(facts: Facts, benchmark: str) -> str:
@@ -143,13 +161,8 @@ def _partly(facts: Facts, benchmark: str) -> str:
 
 def benchmark_text(facts: Facts) -> str:
     """Whether text of a benchmark is known to be here; nothing is claimed of what was not searched."""
-    kept = sum(
-        max(0, _hits(row) - row["dropped"])
-        for c in facts.configs
-        for rows in c.leaks.values()
-        for row in rows.values()
-        if row["checked"]
-    )
+    searched = [row for c in facts.configs for rows in c.leaks.values() for row in rows.values() if row["checked"]]
+    kept = sum(map(_kept, searched))
     names = dict.fromkeys(name for c in facts.configs for name in c.leaks)
     unsearched = [
         name
@@ -159,7 +172,7 @@ def benchmark_text(facts: Facts) -> str:
     if not names or len(unsearched) == len(names):
         return "No benchmark was on the machine when this was made: whether a text repeats one was not looked at."
     said = (
-        f"**{count(kept, 'match')} with benchmark texts kept in it** (see the leak check)."
+        f"**{_at_most(searched)}{count(kept, 'match')} with benchmark texts kept in it** (see the leak check)."
         if kept
         else "The leak check found no benchmark text in what is kept."
     )
@@ -169,23 +182,39 @@ def benchmark_text(facts: Facts) -> str:
 
 
 def compared(facts: Facts) -> str:
-    """How the comparison with the benchmarks works, and what it did with what it found."""
-    rules = {str((c.curation.get("options") or {}).get("drop_leaks", "test")) for c in facts.configs}
-    kept = sorted(
-        {str(reason) for c in facts.configs for reason in _names((c.curation.get("options") or {}).get("keep"))}
-    )
-    if not any(row["checked"] for c in facts.configs for rows in c.leaks.values() for row in rows.values()):
+    """How the comparison with the benchmarks works, and what was done with what it found, by config."""
+    searched = [c for c in facts.configs if any(row["checked"] for rows in c.leaks.values() for row in rows.values())]
+    if not searched:
         return "No benchmark split was searched."
-    what = {"test": "that repeat a **test** split", "any": "that repeat **any** searched split"}
-    rule = " or ".join(what.get(rule, f"by the rule {markdown_text(rule)}") for rule in sorted(rules))
-    said = (
-        "Compared were utterances of five or more words with each split that is named here: equal after normalising "
-        "(exact), eight words in a row (8-gram), nearly equal (near duplicate)."
+    how = (
+        "Compared with each split that is named here, on normalised words: equal dialogues and lines (exact), eight "
+        "words in a row (8-gram), nearly the same wording (near duplicate)."
     )
-    return f"{said} " + (
-        "Dialogues with hits were **kept** at the maker's wish."
-        if "leak" in kept
-        else f"Dialogues {rule} were dropped."
+    by_rule: dict[str, list[str]] = {}
+    for config in searched:
+        by_rule.setdefault(_leak_rule(config), []).append(f"`{config.name}`")
+    rules = [
+        f"{rule}." if len(by_rule) == 1 else f"In {listed(names)}: {rule[0].lower()}{rule[1:]}."
+        for rule, names in by_rule.items()
+    ]
+    return " ".join([how, *rules, *map(_restored, searched)]).rstrip()
+
+
+def _leak_rule(config: ConfigFacts) -> str:
+    """What curation was told to do with a dialogue that repeats a benchmark."""
+    options = config.curation.get("options") or {}
+    if "leak" in _names(options.get("keep")):
+        return "Dialogues with hits were **kept** at the maker's wish"
+    rule = str(options.get("drop_leaks", "test"))
+    what = {"test": "that repeat a **test** split", "any": "that repeat **any** searched split"}
+    return f"Dialogues {what.get(rule, f'by the rule {markdown_text(rule)}')} were dropped"
+
+
+def _restored(config: ConfigFacts) -> str:
+    """That single dialogues were exempt from the rule."""
+    asked = _names((config.curation.get("options") or {}).get("restore"))
+    return (
+        f"Exempt in `{config.name}`: {count(len(asked), 'dialogue')} that its maker asked for by id." if asked else ""
     )
 
 

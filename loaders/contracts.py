@@ -209,13 +209,19 @@ class Labels(TypedDict):
 
 
 class LeakRow(TypedDict):
-    """Dialogues that repeat one split of a benchmark, by kind; all 0 when it was not searched."""
+    """Dialogues that repeat one split of a benchmark, by kind; all 0 when it was not searched.
+
+    A dialogue that repeats it in two ways stands under both kinds, and once in ``hit``. ``dropped`` were left out for
+    it, ``kept`` are in the set; the rest was left out for another reason. Files of older versions lack both.
+    """
 
     checked: bool
     exact: int
     ngram8: int
     near_duplicate: int
     dropped: int
+    hit: NotRequired[int]
+    kept: NotRequired[int]
     shared_lines: NotRequired[float]
     paraphrase: NotRequired[int | None]
 

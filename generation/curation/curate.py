@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from erc_synth.generation.curation import splitting
 from erc_synth.generation.curation.faults import Asked, example_lines, faults, prompt_grams, reported
-from erc_synth.generation.curation.leaks import SHARED_WORDS, Hit, LeakIndex, LeakTable, leak_table
+from erc_synth.generation.curation.leaks import SHARED_WORDS, Found, Hit, LeakIndex, LeakTable, leak_table
 from erc_synth.generation.curation.reasons import DEFAULT, REASONS, REPORTED, Limits
 from erc_synth.loaders.contracts import Curation, Size
 from erc_synth.loaders.errors import ErcSynthError
@@ -262,7 +262,8 @@ def curate(
     split_of = splitting.split(kept, options.splits, options.seed, judge.same_split, judge.pinned)
     judge.remember(split_of)
     kept.sort(key=lambda dialogue: (SPLITS.index(split_of[dialogue.dialogue_id]), dialogue.dialogue_id))
-    table = leak_table(judge.leak_hits, leaks.sources if leaks else ())
+    found = (Found(hits, dropped, name in split_of) for name, (hits, dropped) in judge.leak_hits.items())
+    table = leak_table(found, leaks.sources if leaks else ())
     said = _reported(kept, judge.asked)
     return Curated(config, _pair(ordered), tuple(kept), split_of, tuple(dropped), said, table, options)
 
@@ -315,7 +316,7 @@ class _Judge:
             example_lines(examples, options.language),
             prompt_grams(options.prompt, options.language),
         )
-        self.leak_hits: list[tuple[list[Hit], bool]] = []
+        self.leak_hits: dict[str, tuple[list[Hit], bool]] = {}  # dialogue id -> hits, whether dropped for them
         self.same_split: dict[str, str] = {}
         self.pinned: dict[str, str] = {}
 
@@ -331,7 +332,7 @@ class _Judge:
         serious = [hit for hit in hits if self.options.drop_leaks == "any" or hit.source.endswith("/test")]
         leaking = bool(serious) and "leak" not in keep
         if hits:
-            self.leak_hits.append((hits, leaking))
+            self.leak_hits[dialogue.dialogue_id] = (hits, leaking)
         if leaking:
             hit = serious[0]
             return Dropped(dialogue, "leak", f"{hit.kind} of {hit.source} {hit.dialogue_id}")

@@ -61,6 +61,15 @@ class Hit:
     dialogue_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The hits of one dialogue, whether it was dropped for them, and whether it is in the set in the end."""
+
+    hits: Sequence[Hit]
+    dropped: bool = False
+    kept: bool = True
+
+
 class LeakIndex:
     """All benchmark dialogues, searchable by line, 8-gram and MinHash.
 
@@ -185,14 +194,14 @@ def benchmark_splits(
 
 
 def leak_table(
-    found: Iterable[tuple[list[Hit], bool]],
+    found: Iterable[Found],
     checked: Iterable[str],
     benchmarks: Iterable[str] | None = None,
 ) -> LeakTable:
     """Dialogues with a hit, by split and kind (the ``leaks`` of ``curation.json``).
 
     Args:
-        found: For each dialogue, its hits and whether it was dropped for them.
+        found: One entry for each dialogue that was searched; those without a hit may be left out.
         checked: The sources that were searched; the splits of other benchmarks are ``checked: false``.
         benchmarks: Benchmarks to list; those of the tables when not given.
     """
@@ -200,10 +209,10 @@ def leak_table(
     sources = list(dict.fromkeys([*(f"{name}/{split}" for name in benchmarks for split in SPLITS), *checked]))
     searched = set(checked)
     counts: Counter[tuple[str, str]] = Counter()
-    for hits, dropped in found:
-        counts.update((hit.source, hit.kind) for hit in hits)
-        if dropped:
-            counts.update({(hit.source, "dropped") for hit in hits})
+    for one in found:
+        counts.update((hit.source, hit.kind) for hit in one.hits)
+        for source in {hit.source for hit in one.hits}:
+            counts.update({(source, "hit"): 1, (source, "dropped"): one.dropped, (source, "kept"): one.kept})
     return {
         source: {
             "checked": source in searched,
@@ -211,6 +220,8 @@ def leak_table(
             "ngram8": counts[source, "ngram8"],
             "near_duplicate": counts[source, "near_duplicate"],
             "dropped": counts[source, "dropped"],
+            "hit": counts[source, "hit"],
+            "kept": counts[source, "kept"],
         }
         for source in sources
     }
@@ -228,7 +239,7 @@ def check_set(
     others = {source: ds for source, ds in benchmarks.items() if source.split("/")[0] != name}
     index = LeakIndex({**others, **held})
     found = [
-        ([hit for hit in index.hits(dialogue) if hit.source != f"itself/{split}"], False)
+        Found([hit for hit in index.hits(dialogue) if hit.source != f"itself/{split}"])
         for split, dialogues in splits.items()
         for dialogue in dialogues
     ]

@@ -18,8 +18,8 @@ from fakes.curated import write_project
 from fakes.results import Project
 
 PAIR = ("meld_natural", "meld_balanced")
-HIT = {"checked": True, "exact": 3, "ngram8": 0, "near_duplicate": 0, "dropped": 0}
-NONE = {**HIT, "exact": 0}
+HIT = {"checked": True, "exact": 3, "ngram8": 0, "near_duplicate": 0, "dropped": 0, "hit": 3, "kept": 3}
+NONE = {**HIT, "exact": 0, "hit": 0, "kept": 0}
 UNCHECKED = {**NONE, "checked": False}
 
 
@@ -54,7 +54,27 @@ def leaks(**rows):
 def test_a_hit_that_was_kept_is_said(tmp_path):
     page = card(tmp_path, curation=leaks(meld_train=HIT, meld_test=NONE))
     assert "**6 matches with benchmark texts kept in it**" in page
-    assert "**meld** (train, test searched): train: 6 matches, 0 dropped, **6 kept**." in page
+    assert "(train, test searched): train: 6 dialogues repeat it, 0 dropped for it, **6 kept**." in page
+
+
+def test_a_dialogue_that_hits_in_three_ways_is_one(tmp_path):
+    row = {**HIT, "exact": 1, "ngram8": 1, "near_duplicate": 1, "hit": 1, "dropped": 1, "kept": 0}
+    page = card(tmp_path, curation=leaks(meld_test=row), configs=("meld_natural",))
+    assert "The leak check found no benchmark text in what is kept." in page
+    assert "test: 1 dialogue repeats it, 1 dropped for it, **0 kept**." in page
+
+
+def test_a_hit_that_was_left_out_for_another_reason_is_not_in_the_set(tmp_path):
+    page = card(tmp_path, curation=leaks(meld_train={**HIT, "kept": 1}), configs=("meld_natural",))
+    assert "**1 match with benchmark texts kept in it**" in page
+    assert "3 dialogues repeat it, 0 dropped for it, 2 left out for another reason, **1 kept**." in page
+
+
+def test_counts_of_an_older_version_are_called_a_limit(tmp_path):
+    row = {"checked": True, "exact": 1, "ngram8": 1, "near_duplicate": 1, "dropped": 1}
+    page = card(tmp_path, curation=leaks(meld_test=row), configs=("meld_natural",))
+    assert "**up to 2 matches with benchmark texts kept in it**" in page
+    assert "test: up to 3 dialogues repeat it, 1 dropped for it, up to **2 kept**." in page
 
 
 def test_what_was_not_searched_is_claimed_of_nothing(tmp_path):
@@ -77,6 +97,18 @@ def test_hits_that_were_kept_on_demand_are_no_dropped_ones(tmp_path):
     page = card(tmp_path, curation=kept)
     assert "**kept** at the maker's wish" in page
     assert "were dropped." not in page
+
+
+def test_each_config_is_told_by_its_own_leak_rule(tmp_path):
+    rules = iter([{"keep": ["leak"]}, {"drop_leaks": "test"}])
+    page = card(tmp_path, curation=lambda c: c.update(leaks={"meld/test": HIT}, options=next(rules)))
+    assert "In `meld_natural`: dialogues with hits were **kept** at the maker's wish." in page
+    assert "In `meld_balanced`: dialogues that repeat a **test** split were dropped." in page
+
+
+def test_dialogues_asked_for_by_id_are_exempt_from_the_rule(tmp_path):
+    page = card(tmp_path, curation=lambda c: c.update(leaks={"meld/test": HIT}, options={"restore": ["a", "b"]}))
+    assert "Exempt in `meld_natural`: 2 dialogues that its maker asked for by id." in page
 
 
 def test_one_config_is_one_dataset(tmp_path):

@@ -103,6 +103,7 @@ def test_test_hits_drop_and_train_hits_only_count():
     assert curated.leaks["meld/train"]["exact"] == 1
     assert curated.leaks["meld/train"]["dropped"] == 0
     assert curated.leaks["meld/test"]["dropped"] == 1
+    assert [curated.leaks[f"meld/{split}"]["kept"] for split in ("train", "test")] == [1, 0]
     assert curated.leaks["emorynlp/test"]["checked"] is False
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits, leak_table, shared_line_share
+from erc_synth.generation.curation.leaks import Found, LeakIndex, benchmark_splits, leak_table, shared_line_share
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
 from erc_synth.loaders.wording import NearIndex, lines, signature, words
@@ -100,8 +100,9 @@ def test_one_short_shared_sentence_is_chance():
 
 
 def test_the_table_tells_absent_from_clean():
-    table = leak_table([(INDEX.hits(TEST_SET[0]), True)], INDEX.sources)
-    assert table["meld/test"] == {"checked": True, "exact": 1, "ngram8": 1, "near_duplicate": 1, "dropped": 1}
+    table = leak_table([Found(INDEX.hits(TEST_SET[0]), dropped=True, kept=False)], INDEX.sources)
+    kinds = {"exact": 1, "ngram8": 1, "near_duplicate": 1}
+    assert table["meld/test"] == {"checked": True, **kinds, "dropped": 1, "hit": 1, "kept": 0}
     assert table["meld/train"]["dropped"] == 0
     assert table["iemocap/test"]["checked"] is False
 
