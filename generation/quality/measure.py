@@ -19,7 +19,6 @@ of lines (each is one point of the encoder's space). Means and shares do not, an
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ import numpy as np
 
 from erc_synth.generation.curation.curate import repeated
 from erc_synth.generation.curation.leaks import LeakTable, check_set
-from erc_synth.generation.quality import annotate, diversity, likeness, manifold
+from erc_synth.generation.quality import annotate, diversity, likeness, manifold, shape
 from erc_synth.generation.quality import labels as label_check
 from erc_synth.generation.quality.diversity import Estimate
 from erc_synth.generation.quality.table import section
@@ -36,14 +35,12 @@ from erc_synth.loaders.contracts import Agreement, AnnotatorAgreement, Doubtful,
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet
 from erc_synth.loaders.seeds import numpy_seed
-from erc_synth.loaders.wording import lines, words
+from erc_synth.loaders.wording import lines
 
 Count = Callable[[Sequence[Dialogue], likeness.Name], Counter[str]]
 ENCODED_LINES = 1000
 JUDGE_LINES = 4000
 DOUBTFUL_SHOWN = 20
-SPACED_LETTERS = 1.5
-_SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
 READINGS = {
     "turns per dialogue": "",
     "speakers per dialogue": "",
@@ -187,20 +184,15 @@ class _Work:
 
     def shape(self) -> None:
         classes, real_classes = len(self.subject.labels), len(self.reference.labels) if self.reference else 0
-        plain: dict[str, Callable[[Sequence[Dialogue]], float]] = {
-            "turns per dialogue": lambda ds: float(np.mean([len(d) for d in ds])),
-            "speakers per dialogue": lambda ds: float(np.mean([_speakers(d) for d in ds])),
-            "words per utterance": _words_per_utterance,
-            "questions": _questions,
-        }
-        if _word_length(self.own) >= SPACED_LETTERS:
-            plain["readability (ARI)"] = _readability
-        else:
+        theirs = shape.shape(self.real, self.seed)
+        has_blanks = shape.spaced(self.own)
+        for name, estimate in shape.shape(self.own, self.seed).items():
+            if has_blanks or name != shape.READABILITY:
+                self.add("shape", name, estimate, theirs.get(name))
+        if not has_blanks:
             self.notes.append(
                 "No readability: it counts letters of words, and this script puts no blanks between them."
             )
-        for name, measure in plain.items():
-            self.add("shape", name, self._need(self.own, measure), self._estimate(self.real, measure))
         again, real_again = (Estimate(float(np.mean(repeated(ds)))) if ds else None for ds in (self.own, self.real))
         self.add("shape", "repeated dialogues", again or Estimate(0.0), real_again)
 
@@ -420,32 +412,6 @@ def _doubt_share(
     doubted = {doubt.position for doubt in doubts}
     flags = np.array([position in doubted for position in examined])
     return likeness.share_by_dialogue(flags, np.array([owners[position] for position in examined]), seed)
-
-
-def _speakers(dialogue: Dialogue) -> int:
-    return len({turn.speaker for turn in dialogue.utterances})
-
-
-def _words_per_utterance(dialogues: Sequence[Dialogue]) -> float:
-    return sum(len(words(u.text)) for d in dialogues for u in d.utterances) / sum(map(len, dialogues))
-
-
-def _questions(dialogues: Sequence[Dialogue]) -> float:
-    texts = [turn.text for dialogue in dialogues for turn in dialogue.utterances]
-    return float(np.mean([any(sign in text for sign in "?？؟") for text in texts]))
-
-
-def _readability(dialogues: Sequence[Dialogue]) -> float:
-    """Automated Readability Index (Senter and Smith 1967): US school years, from letters and sentence lengths."""
-    texts = [turn.text for dialogue in dialogues for turn in dialogue.utterances]
-    spoken = [word for text in texts for word in words(text)]
-    sentences = sum(max(1, len(_SENTENCE_END.findall(text.strip()))) for text in texts)
-    return 4.71 * sum(map(len, spoken)) / max(1, len(spoken)) + 0.5 * len(spoken) / max(1, sentences) - 21.43
-
-
-def _word_length(dialogues: Sequence[Dialogue]) -> float:
-    spoken = [word for dialogue in dialogues for line in lines(dialogue) for word in line]
-    return sum(map(len, spoken)) / max(1, len(spoken))
 
 
 def _pair_of_clouds(

@@ -1,16 +1,18 @@
 """Figures of clouds and of wording against known implementations or values computed by hand."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erc_synth.generation.quality import diversity, likeness, manifold
+from erc_synth.generation.quality import diversity, likeness, manifold, shape
 from erc_synth.generation.quality.measure import Extras, Subject, measure_quality
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet, Utterance, label_set
+from erc_synth.loaders.wording import words
 from fakes.dialogues import invented
 
 MELD = label_set("meld")
@@ -106,6 +108,43 @@ def test_questions_and_readability_by_hand():
     assert measures["questions"]["value"] == 0.5
     letters = sum(map(len, ("where", "did", "you", "go", "i", "went", "home", "it", "rained")))
     assert measures["readability (ARI)"]["value"] == pytest.approx(4.71 * letters / 9 + 0.5 * 9 / 3 - 21.43)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 9), st.integers(0, 99))
+def test_shape_is_counting_each_resample_line_by_line(count, seed):
+    """Value and both ends, equal to the last bit, from dialogues drawn and their lines counted again each time."""
+    texts = ("Why me?", "I do. You know it!", "Rain, again", "Who?! Not Ada.", "...")
+    dialogues = [
+        Dialogue(str(n), tuple(Utterance("ABC"[t % (1 + n % 3)], texts[(n + t) % 5], "joy") for t in range(1 + n % 4)))
+        for n in range(count)
+    ]
+
+    def figures(drawn: list[Dialogue]) -> list[float]:
+        said = [turn.text for d in drawn for turn in d.utterances]
+        spoken = [word for text in said for word in words(text)]
+        ends = sum(max(1, len(re.findall(r"[.!?…]+(?=\s|$)", text))) for text in said)
+        return [
+            len(said) / len(drawn),
+            sum(len({turn.speaker for turn in d.utterances}) for d in drawn) / len(drawn),
+            len(spoken) / len(said),
+            sum("?" in text for text in said) / len(said),
+            4.71 * len("".join(spoken)) / max(1, len(spoken)) + 0.5 * len(spoken) / ends - 21.43,
+        ]
+
+    chance = np.random.default_rng([seed, count])
+    draws = [figures([dialogues[n] for n in chance.integers(0, count, count)]) for _ in range(200)]
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0).tolist()
+    found = shape.shape(dialogues, seed).values()
+    assert [(f.value, f.low, f.high) for f in found] == list(zip(figures(dialogues), low, high, strict=True))
+
+
+def test_shape_reads_each_line_once(monkeypatch):
+    """It counted every line again for each of 200 resamples: 36 of 100 seconds of a whole measurement."""
+    asked: list[str] = []
+    monkeypatch.setattr(shape, "words", lambda text: asked.append(text) or text.split())
+    shape.shape(invented(6, turns=4), 0)
+    assert len(asked) == 24
 
 
 def test_chinese_lengths_are_characters_and_readability_is_left_out():
