@@ -105,7 +105,8 @@ def fingerprint(dataset: Dataset) -> str:
     """Hash of the rows and the label order of one split; independent of paths and cache."""
     digest = hashlib.sha256(json.dumps(list(label_set_of(dataset).labels)).encode())
     for column in ("dialogue_id", "utterance_id", "speaker", "text", "emotion"):
-        for start in range(0, len(dataset), 10_000):
-            values = dataset.with_format(None)[start : start + 10_000][column]
+        alone = dataset.with_format(None).select_columns([column])
+        for start in range(0, len(alone), 10_000):
+            values = alone[start : start + 10_000][column]
             digest.update(json.dumps(values).encode())
     return digest.hexdigest()[:16]

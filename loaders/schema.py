@@ -10,10 +10,10 @@ finding data by name (`registry`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Required, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Required, TypedDict, overload
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.labels import UNLABELLED as UNLABELLED
@@ -23,9 +23,11 @@ from erc_synth.loaders.labels import label_set_names as label_set_names
 from erc_synth.loaders.labels import label_set_of as label_set_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset, Features
 
 SPLITS = ("train", "validation", "test")
+READ_AT_ONCE = 2_000  # dialogues
 PROVENANCE_COLUMNS = ("seed", "target_emotion", "recipe", "generator")
 
 
@@ -154,37 +156,97 @@ def to_dialogues(rows: Dataset) -> list[Dialogue]:
     Raises:
         ErcSynthError: The rows of a dialogue are not contiguous or not in order (a shuffled set).
     """
-    labels = label_set_of(rows)
-    dialogues: list[Dialogue] = []
-    seen: set[str] = set()
-    for dialogue_id, group in groupby(_plain_rows(rows), key=lambda row: str(row["dialogue_id"])):
-        turns = list(group)
-        ordered = [row["utterance_id"] for row in turns] == list(range(len(turns)))
-        if dialogue_id in seen or not ordered:
-            raise ErcSynthError(
-                f"The rows of dialogue {dialogue_id!r} are not contiguous and in order.",
-                hint="Group the dialogues before you shuffle or filter rows.",
+    return list(Dialogues(rows))
+
+
+class Dialogues(Sequence[Dialogue]):
+    """Dialogues that are read from their rows when they are asked for; equal to a list of the same dialogues.
+
+    `datasets` keeps the rows on disk, so a split of a million dialogues costs memory for row numbers, not for texts.
+
+    Args:
+        rows: Utterance rows, each dialogue's together and in order.
+
+    Raises:
+        ErcSynthError: The rows of a dialogue are not contiguous or not in order (a shuffled set).
+    """
+
+    __hash__ = None  # type: ignore[assignment]  # like a list
+
+    def __init__(self, rows: Dataset) -> None:
+        self._rows, self._labels = rows.with_format(None), label_set_of(rows)
+        self._bounds = _bounds(rows)
+        self._chosen: Sequence[int] = range(len(self._bounds) - 1)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    @overload
+    def __getitem__(self, at: int) -> Dialogue: ...
+    @overload
+    def __getitem__(self, at: slice) -> Dialogues: ...
+    def __getitem__(self, at: int | slice) -> Dialogue | Dialogues:
+        """One dialogue, or a part that is read as lazily."""
+        if isinstance(at, slice):
+            return self._part(self._chosen[at])
+        return next(self._read([self._chosen[at]]))
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        for start in range(0, len(self), READ_AT_ONCE):
+            yield from self._read(self._chosen[start : start + READ_AT_ONCE])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, list | Dialogues):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    def without(self, names: Container[str]) -> Dialogues:
+        """All but the dialogues with these ids."""
+        kept = (number for number, one in zip(self._chosen, self, strict=True) if one.dialogue_id not in names)
+        return self._part(list(kept))
+
+    def _part(self, chosen: Sequence[int]) -> Dialogues:
+        part = copy(self)
+        part._chosen = chosen
+        return part
+
+    def _read(self, chosen: Sequence[int]) -> Iterator[Dialogue]:
+        """Some dialogues, by one read from the first row of any to the last."""
+        first = int(self._bounds[min(chosen)])
+        table = self._rows[first : int(self._bounds[max(chosen) + 1])]
+        for number in chosen:
+            own = slice(int(self._bounds[number]) - first, int(self._bounds[number + 1]) - first)
+            turns = zip(*(table[name][own] for name in ("speaker", "text", "emotion")), strict=True)
+            said = {name: table[name][own][0] for name in PROVENANCE_COLUMNS if name in table}
+            yield Dialogue(
+                str(table["dialogue_id"][own][0]),
+                tuple(Utterance(speaker, text, self._labels.name_of(label)) for speaker, text, label in turns),
+                seed=said.get("seed"),
+                target_emotion=self._labels.name_of(said.get("target_emotion")),
+                recipe=said.get("recipe"),
+                generator=said.get("generator"),
             )
-        seen.add(dialogue_id)
-        dialogues.append(_dialogue(dialogue_id, turns, labels))
-    return dialogues
 
 
-def _plain_rows(rows: Dataset) -> Iterator[Row]:
-    """Rows as Python values, column by column (far cheaper than row access)."""
-    table = rows.with_format(None)[:]
-    names = list(table)
-    for values in zip(*(table[name] for name in names), strict=True):
-        yield cast(Row, dict(zip(names, values, strict=True)))
+def _bounds(rows: Dataset) -> np.ndarray:
+    """First row of each dialogue, and one past the last; checks that its rows are together and in order."""
+    import numpy as np
+    import pyarrow.compute as pc
 
-
-def _dialogue(dialogue_id: str, turns: list[Row], labels: LabelSet) -> Dialogue:
-    first = turns[0]
-    return Dialogue(
-        dialogue_id,
-        tuple(Utterance(t["speaker"], t["text"], labels.name_of(t["emotion"])) for t in turns),
-        seed=first.get("seed"),
-        target_emotion=labels.name_of(first.get("target_emotion")),
-        recipe=first.get("recipe"),
-        generator=first.get("generator"),
-    )
+    table = rows.select_columns(["dialogue_id", "utterance_id"]).with_format("arrow")[:]
+    names, turns = table["dialogue_id"].combine_chunks(), table["utterance_id"].to_numpy()
+    new = np.ones(len(names), dtype=bool)
+    if len(names) > 1:
+        new[1:] = pc.not_equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
+    first = np.flatnonzero(new)
+    bounds = np.append(first, len(names))
+    wrong = np.flatnonzero(turns != np.arange(len(names)) - np.repeat(first, np.diff(bounds)))
+    counted = pc.value_counts(names.take(first))
+    twice = counted.filter(pc.greater(counted.field("counts"), 1)).field("values")
+    if len(wrong) or len(twice):
+        name = names[int(wrong[0])] if len(wrong) else twice[0]
+        raise ErcSynthError(
+            f"The rows of dialogue {name.as_py()!r} are not contiguous and in order.",
+            hint="Group the dialogues before you shuffle or filter rows.",
+        )
+    return bounds

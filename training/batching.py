@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Target = tuple[int, int]  # (dialogue, turn)
+ENCODED_AT_ONCE = 2_000  # dialogues
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class Encoded:
     starts: np.ndarray
     speakers: np.ndarray
     labels: np.ndarray
-    texts: pa.ListArray
-    pieces: pa.ListArray
+    texts: pa.LargeListArray
+    pieces: pa.LargeListArray
     knowledge: list[np.ndarray] | None = None
     all_turns: bool = False
 
@@ -73,14 +74,19 @@ class Encoded:
         """Number of utterances of a dialogue."""
         return int(self.starts[dialogue + 1] - self.starts[dialogue])
 
-    def targets(self) -> list[Target]:
-        """All labelled turns in order; all turns with `all_turns`."""
-        return [
-            (d, t)
-            for d, (start, stop) in enumerate(pairwise(self.starts))
-            for t in range(stop - start)
-            if self.all_turns or self.labels[start + t] >= 0
-        ]
+    def rows(self) -> np.ndarray:
+        """Row numbers of all labelled turns in order; of all turns with `all_turns`."""
+        return np.arange(len(self.labels)) if self.all_turns else np.flatnonzero(self.labels >= 0)
+
+    def owners(self, rows: np.ndarray) -> np.ndarray:
+        """The dialogue of each row."""
+        return np.searchsorted(self.starts, rows, side="right") - 1
+
+    def targets(self, rows: np.ndarray | None = None) -> list[Target]:
+        """(dialogue, turn) of some rows; of all `rows` when not given."""
+        rows = self.rows() if rows is None else rows
+        owners = self.owners(rows)
+        return list(zip(owners.tolist(), (rows - self.starts[owners]).tolist(), strict=True))
 
     def text(self, dialogue: int, turn: int, *, end: bool = False) -> np.ndarray:
         """CLS and the utterance alone; `end` closes it with SEP (TODKAT) and cuts the tail, not the head."""
@@ -112,7 +118,7 @@ class Encoded:
         return np.concatenate([past, [self.special.cls], rest]).astype(np.int64), len(past)
 
 
-def _slice(lists: pa.ListArray, start: int, stop: int | None = None) -> np.ndarray:
+def _slice(lists: pa.LargeListArray, start: int, stop: int | None = None) -> np.ndarray:
     """Joined values of rows start..stop-1, without a copy."""
     offsets = lists.offsets
     first, last = offsets[int(start)].as_py(), offsets[int(start + 1 if stop is None else stop)].as_py()
@@ -131,26 +137,35 @@ def encode(
     A piece is ``<sK> text`` (K = speaker + 1) or ``Name: text``; all but the first of a dialogue begin with a
     space. Word boundaries of BPE and WordPiece fall before it, so joined pieces equal the tokenised string.
     """
-    texts, pieces, speakers, golds, starts = [], [], [], [], [0]
-    for dialogue in dialogues:
-        known: dict[str, int] = {}
-        for position, turn in enumerate(dialogue.utterances):
-            speaker = known.setdefault(turn.speaker, len(known))
-            mark = f"<s{speaker + 1}>" if marker == "id" else f"{turn.speaker}:"
-            text = turn.text.strip()
-            texts.append(text)
-            pieces.append(f"{' ' if position else ''}{mark} {text}")
-            speakers.append(speaker)
-            golds.append(labels.index(turn.emotion))
-        starts.append(len(texts))
+    texts, pieces, speakers, golds, starts = [_tokens([])], [_tokens([])], [], [], [0]
+    several = iter(dialogues)
+    while block := list(islice(several, ENCODED_AT_ONCE)):
+        said, marked = [], []
+        for dialogue in block:
+            known: dict[str, int] = {}
+            for position, turn in enumerate(dialogue.utterances):
+                speaker = known.setdefault(turn.speaker, len(known))
+                mark = f"<s{speaker + 1}>" if marker == "id" else f"{turn.speaker}:"
+                text = turn.text.strip()
+                said.append(text)
+                marked.append(f"{' ' if position else ''}{mark} {text}")
+                speakers.append(speaker)
+                golds.append(labels.index(turn.emotion))
+            starts.append(len(golds))
+        texts.append(_tokens(tokenise(tokenizer, said)))
+        pieces.append(_tokens(tokenise(tokenizer, marked)))
     return Encoded(
         special,
         np.asarray(starts),
         np.asarray(speakers, dtype=np.int64),
         np.asarray(golds, dtype=np.int64),
-        pa.array(tokenise(tokenizer, texts), pa.list_(pa.int32())),
-        pa.array(tokenise(tokenizer, pieces), pa.list_(pa.int32())),
+        pa.concat_arrays(texts),
+        pa.concat_arrays(pieces),
     )
+
+
+def _tokens(found: list[list[int]]) -> pa.LargeListArray:
+    return pa.array(found, pa.large_list(pa.int32()))
 
 
 def tokenise(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
@@ -235,26 +250,62 @@ class Shuffle:
     seed: int
 
 
-def epoch_batches(encoded: Encoded, shuffle: Shuffle, epoch: int) -> list[tuple[Target, ...]]:
+@dataclass(frozen=True, slots=True)
+class Steps(Sequence[tuple[Target, ...]]):
+    """Targets of every optimiser step of an epoch, kept as row numbers.
+
+    Attributes:
+        encoded: The split.
+        order: Rows of all targets, in the order of the epoch.
+        cuts: Where each step begins in it, and where the last ends.
+    """
+
+    encoded: Encoded
+    order: np.ndarray
+    cuts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cuts) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[Target, ...]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[tuple[Target, ...]]: ...
+    def __getitem__(self, at: int | slice) -> tuple[Target, ...] | list[tuple[Target, ...]]:
+        """One step, or several of them."""
+        if isinstance(at, slice):
+            return [self[i] for i in range(len(self))[at]]
+        at = range(len(self))[at]
+        return tuple(self.encoded.targets(self.order[self.cuts[at] : self.cuts[at + 1]]))
+
+
+def epoch_batches(encoded: Encoded, shuffle: Shuffle, epoch: int) -> Steps:
     """Targets of every optimiser step of one epoch; `epoch` counts from 0."""
     random = np.random.default_rng([shuffle.seed, epoch])
-    groups = by_dialogue(encoded)
-    groups = [groups[i] for i in random.permutation(len(groups))]
-    size = shuffle.size
+    rows = encoded.rows()
+    first = np.flatnonzero(np.diff(encoded.owners(rows), prepend=-1))  # where the targets of a dialogue begin
+    counts = np.diff(first, append=len(rows))
+    shuffled = random.permutation(len(first))
+    counts = counts[shuffled]
+    ends = np.cumsum(counts)
+    order = rows[np.arange(len(rows)) + np.repeat(first[shuffled] - (ends - counts), counts)]
     if shuffle.unit == "dialogue":
-        return [tuple(t for g in groups[i : i + size] for t in g) for i in range(0, len(groups), size)]
-    flat = [target for group in groups for target in group]
-    if shuffle.order == "utterance":
-        flat = [flat[i] for i in random.permutation(len(flat))]
-    return [tuple(flat[i : i + size]) for i in range(0, len(flat), size)]
+        inner = ends[shuffle.size - 1 : -1 : shuffle.size]
+    else:
+        inner = np.arange(shuffle.size, len(rows), shuffle.size)
+        if shuffle.order == "utterance":
+            order = order[random.permutation(len(order))]
+    return Steps(encoded, order, np.unique([0, *inner, len(rows)]))
 
 
-def cut(steps: list[tuple[Target, ...]], max_turns: int | None) -> list[tuple[Target, ...]]:
+def cut(steps: Steps, max_turns: int | None) -> Steps:
     """The same steps without the turns from `max_turns` on."""
     if max_turns is None:
         return steps
-    kept = (tuple(target for target in step if target[1] < max_turns) for step in steps)
-    return [step for step in kept if step]
+    encoded = steps.encoded
+    kept = steps.order - encoded.starts[encoded.owners(steps.order)] < max_turns
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return Steps(encoded, steps.order[kept], np.unique(before[steps.cuts]))
 
 
 def parts(targets: tuple[Target, ...], count: int, unit: str) -> list[tuple[Target, ...]]:

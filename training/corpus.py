@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from erc_synth.loaders import registry
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.labels import map_labels, maps_that_join
 from erc_synth.loaders.names import benchmark_names, parse_name
-from erc_synth.loaders.schema import Dialogue, LabelSet, label_set_of, to_dialogues
+from erc_synth.loaders.schema import Dialogue, Dialogues, LabelSet, label_set_of
 from erc_synth.loaders.wording import words
 from erc_synth.training.config import RunConfig
 
@@ -38,7 +39,7 @@ class Corpus:
 
     name: str
     labels: LabelSet
-    splits: dict[str, list[Dialogue]]
+    splits: dict[str, Dialogues]
     fingerprints: dict[str, str]
     revision: str | None = None
     leaks: dict[str, int] | None = None
@@ -48,13 +49,13 @@ class Corpus:
         """Data set and config."""
         return parse_name(self.name)
 
-    def split(self, name: str) -> list[Dialogue]:
+    def split(self, name: str) -> Sequence[Dialogue]:
         """Dialogues of a split.
 
         Raises:
             ErcSynthError: The split is absent or has no labelled utterance.
         """
-        dialogues = self.splits.get(name, [])
+        dialogues: Sequence[Dialogue] = self.splits.get(name, ())
         if not any(turn.emotion is not None for d in dialogues for turn in d.utterances):
             raise ErcSynthError(
                 f"{self.name} has no labelled utterance in its {name} split.",
@@ -96,7 +97,7 @@ def _load(name: str, config: RunConfig) -> Corpus:
         labels = label_set_of(rows)
         if options.label_map:
             labels = LabelSet(options.label_map, labels.labels, labels.sentiment)
-        dialogues[str(split)] = to_dialogues(rows)
+        dialogues[str(split)] = Dialogues(rows)
     if labels is None:
         raise ErcSynthError(f"{name} has no splits.", hint="Build the repo folder again.")
     return Corpus(name, labels, dialogues, prints, options.revision if name not in benchmark_names() else None)
@@ -115,7 +116,7 @@ def _check_labels(corpora: list[Corpus]) -> None:
             )
 
 
-def _lines(dialogues: list[Dialogue]) -> set[str]:
+def _lines(dialogues: Iterable[Dialogue]) -> set[str]:
     normal = (words(turn.text) for d in dialogues for turn in d.utterances)
     return {" ".join(line) for line in normal if len(line) >= LEAK_WORDS}
 
@@ -125,9 +126,9 @@ def _leaking(found: dict[str, Corpus], stages: list[str], evaluated: list[str]) 
     result: dict[str, dict[str, set[str]]] = {}
     for stage in stages:
         for name in evaluated:
-            lines = _lines(found[name].splits.get("test", []))
+            lines = _lines(found[name].splits.get("test", ()))
             result.setdefault(stage, {})[name] = {
-                d.dialogue_id for d in found[stage].splits.get("train", []) if not lines.isdisjoint(_lines([d]))
+                d.dialogue_id for d in found[stage].splits.get("train", ()) if not lines.isdisjoint(_lines([d]))
             }
     return result
 
@@ -136,7 +137,7 @@ def _limit(corpus: Corpus, config: RunConfig, trained: bool, leaks: dict[str, se
     options, splits = config.data, dict(corpus.splits)
     if leaks is not None:
         leaked = set().union(*leaks.values())
-        splits["train"] = [d for d in splits["train"] if d.dialogue_id not in leaked]
+        splits["train"] = splits["train"].without(leaked)
     for split in splits:
         limit = options.max_train_dialogues if split == "train" else options.max_eval_dialogues
         splits[split] = splits[split][:limit]

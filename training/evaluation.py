@@ -56,10 +56,11 @@ def _write(found: Corpus, encoded: Encoded, logits: np.ndarray, path: Path) -> N
     import pyarrow.parquet as pq
 
     chances = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
-    names, dialogues, targets = found.labels.labels, found.split("test"), encoded.targets()
+    names, targets = found.labels.labels, encoded.targets()
+    dialogues = [dialogue.dialogue_id for dialogue in found.split("test")]
     table = pa.table(
         {
-            "dialogue_id": [dialogues[d].dialogue_id for d, _ in targets],
+            "dialogue_id": [dialogues[d] for d, _ in targets],
             "utterance_id": pa.array([t for _, t in targets], pa.int32()),
             "gold": [names[i] for i in encoded.labels[encoded.labels >= 0]],
             "predicted": [names[i] for i in logits.argmax(1)],

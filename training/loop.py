@@ -34,7 +34,7 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json, write_json
 from erc_synth.training import batching, checkpoints, grayscale, optimiser, scoring
 from erc_synth.training.backbones import Encoder
-from erc_synth.training.batching import Batch, Encoded, Shuffle, Target
+from erc_synth.training.batching import Batch, Encoded, Shuffle, Steps, Target
 from erc_synth.training.config import RunConfig
 from erc_synth.training.grayscale import Soft
 
@@ -158,7 +158,7 @@ class Trainer:
         waited = len(progress.epochs) - 1 - progress.best(options.select_by)
         return options.patience is not None and bool(progress.epochs) and waited >= options.patience
 
-    def _batches(self, model: Any, stage: Stage, epoch: int) -> list[tuple[Target, ...]]:
+    def _batches(self, model: Any, stage: Stage, epoch: int) -> Steps:
         options = self.config.optimisation
         seed = self.config.seed + 7919 * stage.index
         shuffle = Shuffle(model.unit, options.batch_size, options.order, seed)
@@ -173,8 +173,8 @@ class Trainer:
         steps = self._batches(model, stage, epoch)
         begun = progress.step - epoch * len(steps)
         bar = tqdm(
-            total=sum(map(len, steps)),
-            initial=sum(map(len, steps[:begun])),
+            total=len(steps.order),
+            initial=int(steps.cuts[begun]),
             unit="utt",
             file=sys.stderr,
             desc=f"{stage.name} {epoch + 1}/{stage.epochs}",
@@ -183,7 +183,7 @@ class Trainer:
         )
         clock, saved, tokens = time.monotonic(), time.monotonic(), tokens_of(model)
         wrapped.train()
-        for targets in steps[begun:]:
+        for targets in (steps[i] for i in range(begun, len(steps))):
             factor = optimiser.factor(progress.step, len(steps) * stage.epochs, options.warmup)
             for group in optim.param_groups:
                 group["lr"] = options.learning_rate * factor
@@ -336,15 +336,17 @@ def predict(accelerator: Accelerator | None, model: Any, encoded: Encoded) -> np
     fixed = getattr(model, "fixed_batch", None)
     size = fixed or (32 if model.unit == "dialogue" else EVAL_TARGETS)
     batches = batching.evaluation_batches(encoded, unit=model.unit, size=size, sort=not fixed)
-    place = {target: i for i, target in enumerate(encoded.targets())}
+    wanted = encoded.rows()
+    place = np.full(len(encoded.labels), -1)
+    place[wanted] = np.arange(len(wanted))
     device = next(model.parameters()).device
-    logits = torch.zeros(len(place), model.classes, device=device)
+    logits = torch.zeros(len(wanted), model.classes, device=device)
     before = model.training
     model.eval()
     cast = accelerator.autocast() if accelerator else nullcontext()
     with cast:
         for targets in islice(batches, rank, None, world):
-            rows = torch.tensor([place[t] for t in targets], device=device)
+            rows = torch.tensor([place[encoded.starts[d] + t] for d, t in targets], device=device)
             logits[rows] = model(Batch(encoded, targets)).float()
     model.train(before)
     if accelerator and world > 1:

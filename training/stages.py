@@ -105,7 +105,7 @@ class Stages:
                 "fingerprint": found.fingerprints["train"],
                 "dev_fingerprint": found.fingerprints["validation"],
                 "dialogues": len(stage.train),
-                "utterances": len(stage.train.targets()),
+                "utterances": len(stage.train.rows()),
                 "dropped_leaks": found.leaks,
                 "epochs": [cast(Epoch, asdict(e)) for e in progress.epochs],
                 "best_epoch": progress.epochs[progress.best(self.config.optimisation.select_by)].epoch,

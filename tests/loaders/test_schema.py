@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import (
     Dialogue,
+    Dialogues,
     Utterance,
     features,
     label_set,
@@ -40,6 +41,26 @@ def test_json_round_trip(parts):
     for i, (u, seed, target) in enumerate(parts):
         dialogue = Dialogue(f"d{i}", tuple(u), seed=seed, target_emotion=target)
         assert Dialogue.from_json(dialogue.to_json()) == dialogue
+
+
+@settings(max_examples=30, deadline=None)
+@given(bodies, st.slices(6), st.integers(0, 5))
+def test_dialogues_that_are_read_when_asked_for_are_those_of_the_list(parts, cut, at):
+    dialogues = [
+        Dialogue(f"d{i}", tuple(u), seed=seed, target_emotion=target) for i, (u, seed, target) in enumerate(parts)
+    ]
+    lazy = Dialogues(to_utterances(dialogues, MELD, provenance=True))
+    assert lazy == dialogues
+    assert list(lazy[cut]) == dialogues[cut]
+    assert lazy.without({"d1"}) == [d for d in dialogues if d.dialogue_id != "d1"]
+    if at < len(dialogues):
+        assert lazy[at] == dialogues[at]
+
+
+def test_a_dialogue_that_comes_again_is_named():
+    rows = to_utterances([Dialogue(name, (Utterance("x", "1", "joy"),)) for name in "aba"], MELD)
+    with pytest.raises(ErcSynthError, match="dialogue 'a' are not contiguous"):
+        Dialogues(rows)
 
 
 def test_shuffled_rows_are_refused():

@@ -104,6 +104,33 @@ def test_an_epoch_holds_every_target_once_and_parts_lose_none(size, seed, count)
             assert sorted(t for part in cut for t in part) == sorted(step)
 
 
+@given(
+    lengths=st.lists(st.integers(0, 4), min_size=1, max_size=9), size=st.integers(1, 5), most=st.integers(1, 4),
+    unit=st.sampled_from(["utterance", "dialogue"]), order=st.sampled_from(["dialogue", "utterance"]),
+    data=st.data(),
+)  # fmt: skip
+def test_the_steps_of_an_epoch_are_those_of_the_rule(lengths, size, most, unit, order, data):
+    """The rule in plain lists: runs that were begun before steps were kept as row numbers go on as they began."""
+    starts = np.cumsum([0, *lengths])
+    turns = sum(lengths)
+    labels = np.array(data.draw(st.lists(st.sampled_from([-1, 0]), min_size=turns, max_size=turns)), int)
+    encoded = batching.Encoded(None, starts, labels, labels, None, None)
+    groups = [[(d, t) for t in range(n) if labels[starts[d] + t] >= 0] for d, n in enumerate(lengths)]
+    groups = [group for group in groups if group]
+    random = np.random.default_rng([3, 1])
+    groups = [groups[i] for i in random.permutation(len(groups))]
+    flat = [target for group in groups for target in group]
+    if unit == "dialogue":
+        wanted = [tuple(t for g in groups[i : i + size] for t in g) for i in range(0, len(groups), size)]
+    else:
+        flat = [flat[i] for i in random.permutation(len(flat))] if order == "utterance" else flat
+        wanted = [tuple(flat[i : i + size]) for i in range(0, len(flat), size)]
+    steps = batching.epoch_batches(encoded, batching.Shuffle(unit, size, order, 3), 1)
+    cut = [tuple(t for t in step if t[1] < most) for step in wanted]
+    assert list(steps) == wanted
+    assert list(batching.cut(steps, most)) == [step for step in cut if step]
+
+
 def test_nothing_slow_is_imported_before_the_first_step():
     """`evaluate` alone imports all pipelines of transformers; the first score needs it, not the first step."""
     slow = ("evaluate", "sklearn", "transformers.pipelines", "matplotlib")
