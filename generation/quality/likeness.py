@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ REPLICATES = 200
 DRAWS = 100
 NEIGHBOURS = 3
 FOLDS = 5
+BATCH_TOKENS = 1_024  # measured: less padding than 64 lines at once, and small enough for the cache
 
 Encode = Callable[[Sequence[str]], "NDArray[np.float32]"]
 Name = Callable[[str], str]
@@ -131,14 +132,26 @@ def sentence_encoder() -> Encode:
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), int(model.config.hidden_size)), dtype=np.float32)
-        by_length = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # little padding
-        with torch.inference_mode():
-            for start in range(0, len(texts), 64):
-                batch = by_length[start : start + 64]
-                vectors[batch] = _encode_batch(tokenizer, model, [texts[number] or " " for number in batch])
+        if texts:
+            tokens = tokenizer([text or " " for text in texts], truncation=True, max_length=128)["input_ids"]
+            with torch.inference_mode():
+                for batch in batches_of([len(one) for one in tokens]):
+                    vectors[batch] = _encode_batch(tokenizer, model, [tokens[number] for number in batch])
         return vectors
 
     return encode
+
+
+def batches_of(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Numbers of texts, short ones first; with its padding a batch has at most `BATCH_TOKENS` tokens."""
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[number] > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
 
 
 def remembered(encode: Encode) -> Encode:
@@ -154,12 +167,15 @@ def remembered(encode: Encode) -> Encode:
     return again
 
 
-def _encode_batch(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, texts: list[str]) -> np.ndarray:
+def _encode_batch(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, tokens: list[list[int]]) -> np.ndarray:
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    inputs = tokenizer(texts, padding=True, truncation=True, max_length=128, return_tensors="pt")
-    hidden = model(**inputs).last_hidden_state
-    mask = inputs["attention_mask"].unsqueeze(-1)
+    ids = pad_sequence([torch.tensor(one) for one in tokens], batch_first=True, padding_value=tokenizer.pad_token_id)
+    lengths = torch.tensor([len(one) for one in tokens])
+    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    mask = mask.unsqueeze(-1)
     pooled = (hidden * mask).sum(1) / mask.sum(1)
     vectors: np.ndarray = torch.nn.functional.normalize(pooled, dim=-1).numpy()
     return vectors

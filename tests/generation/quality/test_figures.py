@@ -12,6 +12,7 @@ from erc_synth.generation.quality import diversity, likeness, manifold, shape
 from erc_synth.generation.quality.measure import Extras, Subject, measure_quality
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet, Utterance, label_set
+from erc_synth.loaders.weights import ENCODER
 from erc_synth.loaders.wording import words
 from fakes.dialogues import invented
 
@@ -241,3 +242,19 @@ def test_three_emotions_of_one_s_own_are_not_melds_seven(tmp_path):
     assert (plain.labels.labels, said.labels.name, said.labels.labels) == (tuple(labels), "mine", tuple(labels[::-1]))
     assert measure_quality(said)["measures"]["label entropy"]["value"] == pytest.approx(1.0)
     assert default_reference(said) is None
+
+
+@given(st.lists(st.integers(1, 128), max_size=60))
+def test_a_batch_of_lines_stays_within_its_tokens_and_loses_none(lengths):
+    batches = list(likeness.batches_of(lengths))
+    assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+    assert all(len(batch) * max(lengths[n] for n in batch) <= likeness.BATCH_TOKENS for batch in batches)
+
+
+@pytest.mark.skipif(ENCODER.path() is None, reason="the encoder's wheel is not installed")
+def test_a_line_is_encoded_alike_alone_and_among_others():
+    encode = likeness.sentence_encoder()
+    texts = ["Oh.", "", "The lighthouse keeper painted all of his chairs green on a Sunday!", "Where is the ladder?"]
+    together = encode(texts)
+    assert np.allclose(together, np.concatenate([encode([text]) for text in texts]), atol=1e-6)
+    assert np.allclose(np.linalg.norm(together, axis=1), 1)
