@@ -23,9 +23,10 @@ def build(
 ) -> None:
     """Write Parquet files, figures and the card of all configs."""
     from erc_synth.dataset_cards import build as stage
+    from erc_synth.dataset_cards.card import default_config
 
     written = stage.build(stage.Plan(curated, runs, out, repo_id, version, data_dir, changes, results, stats))
     for config in written:
         sizes = " / ".join(f"{data.rows}" for data in config.splits.values())
         typer.echo(f"{config.name:<20} {sizes:>20} utterances  {config.download_size:>9,} bytes")
-    typer.echo(f'Built {out}: load_dataset("{out}", "{written[0].name}")')
+    typer.echo(f'Built {out}: load_dataset("{out}", "{default_config(written)}")')

@@ -341,9 +341,15 @@ def write_sources(facts: Facts, out: Path) -> None:
         (folder / f"{config.name}.manifest.yaml").write_text(text, "utf-8")
 
 
+def default_config(written: Sequence[ConfigData]) -> str:
+    """The config that `load_dataset` takes when none is named, and that the examples name."""
+    names = [config.name for config in written]
+    return "meld_balanced" if "meld_balanced" in names else names[0]
+
+
 def write_card(facts: Facts, written: Sequence[ConfigData], release: Release, out: Path) -> Path:
     """Write `README.md` and the figures afresh; returns the card's path."""
-    default = "meld_balanced" if any(c.name == "meld_balanced" for c in written) else written[0].name
+    default = default_config(written)
     header = yaml.safe_dump(front_matter(facts, written, release.version, default), sort_keys=False, allow_unicode=True)
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)

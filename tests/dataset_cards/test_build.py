@@ -54,6 +54,13 @@ def test_label_order_in_yaml_parquet_and_code_agree(tmp_path):
         assert tuple(Features.from_arrow_schema(pq.read_schema(file))["emotion"].names) == names
 
 
+@pytest.mark.parametrize("configs", [("meld_natural", "meld_balanced"), ("meld_natural", "emorynlp_natural")])
+def test_the_last_line_names_the_default_config_of_the_card(tmp_path, capsys, configs):
+    folder = _built(tmp_path, configs=configs)
+    [default] = [c["config_name"] for c in front_matter_of(folder / "README.md")["configs"] if c.get("default")]
+    assert capsys.readouterr().out.rstrip().endswith(f'"{default}")')
+
+
 def test_the_same_input_gives_the_same_bytes(tmp_path):
     first = {p.relative_to(f): p.read_bytes() for f in [_built(tmp_path)] for p in f.rglob("*") if p.is_file()}
     second = {p.relative_to(f): p.read_bytes() for f in [_built(tmp_path)] for p in f.rglob("*") if p.is_file()}
