@@ -6,9 +6,11 @@ Every request has a time limit. The token is never in a message. Not covered: wh
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from erc_synth.loaders.errors import ErcSynthError
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 WAITS = (0.5, 1, 2, 4, 8, 15, 15, 15)  # seconds between tries: what goes away within a minute is survived
 LONGEST_WAIT = 60.0
 TIME_LIMIT = 120.0  # seconds of silence before a request counts as lost
-TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "requests", "urllib3"})
 
 T = TypeVar("T")
@@ -45,11 +47,16 @@ def patiently(action: Callable[[], T], repo_id: str, say: Callable[[str], None])
 
 
 def _retry_after(error: BaseException | None) -> float:
-    """Seconds that the server asks for; 0 when it asks for none."""
+    """Seconds that the server asks for, by their number or by a date; 0 when it asks for none."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    asked = str(headers.get("Retry-After") or "")
     with suppress(ValueError):
-        return max(0.0, float(str(headers.get("Retry-After", "0")).encode("ascii", "ignore") or 0))
-    return 0.0
+        return max(0.0, float(asked))
+    date = parsedate_tz(asked)
+    if date is None:
+        return 0.0
+    now = parsedate_tz(str(headers.get("Date") or ""))  # the server's own clock: ours may be wrong by more
+    return max(0.0, mktime_tz(date) - (mktime_tz(now) if now else time.time()))
 
 
 @contextmanager
@@ -89,7 +96,7 @@ def _network(repo_id: str, error: BaseException) -> ErcSynthError:
     return ErcSynthError(
         f"The Hub could not be used for {repo_id} ({reason}).",
         hint="Check the network and run the same command again.",
-        retryable=not isinstance(error, ValueError),
+        retryable=not isinstance(error, ValueError) or isinstance(error, json.JSONDecodeError),  # an answer cut short
     )
 
 

@@ -12,6 +12,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
@@ -22,7 +23,7 @@ from erc_synth.dataset_cards.reload import verify
 from erc_synth.loaders.errors import ErcSynthError
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, HfApi
+    from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
 ATTEMPTS = 4  # of a commit whose parent was overtaken
@@ -92,6 +93,7 @@ class _Sent:
     """What this command has done on the Hub so far."""
 
     created: bool = False
+    gated: str = ""
     sending: bool = False
     commit: str = ""
     tag: str = ""
@@ -99,6 +101,10 @@ class _Sent:
 
     def sentence(self) -> str:
         """What is on the Hub now, for an error."""
+        access = f" Its access is set to {self.gated!r}." if self.gated else ""
+        return self._content() + access
+
+    def _content(self) -> str:
         if self.pull_request:
             return f"On the Hub now: the pull request {self.pull_request}; main is as it was."
         if self.commit:
@@ -108,7 +114,7 @@ class _Sent:
             return "Whether the commit reached the Hub is not known: the same command tells, and finishes it."
         if self.created:
             return "On the Hub now: the repo that this command made, without data."
-        return "This command changed nothing on the Hub."
+        return "On the Hub now: the data as they were." if self.gated else "This command changed nothing on the Hub."
 
 
 def check(folder: Path) -> None:
@@ -258,6 +264,7 @@ class _Publication:
             return Published(head, False, None, None, tuple(changes))
         if plan.gated:
             self._call(lambda: self.api.update_repo_settings(plan.repo_id, repo_type="dataset", gated=plan.gated))
+            self.sent.gated = plan.gated
         result = self._commit(head, changes)
         if result.pull_request or plan.create_pr:
             return result
@@ -345,19 +352,20 @@ class _Publication:
                 self.say(f"A pull request with this title is open already: {url}")
                 return Published(head, False, None, url, tuple(changes))
             try:
-                info = self._send(real, head)
+                oid, request = self._send(real, head)
             except ErcSynthError as error:
                 if attempt == ATTEMPTS or _status(error) != 412:
                     raise
                 self.say(f"Somebody else committed to {self.plan.repo_id} meanwhile; reading it again.")
                 head, changes = self._look()
                 continue
-            self.sent.commit = "" if info.pr_url else str(info.oid)
-            self.sent.pull_request = info.pr_url or ""
-            return Published(str(info.oid), True, None, info.pr_url, tuple(changes))
+            self.sent.commit = "" if request else oid
+            self.sent.pull_request = request or ""
+            return Published(oid, True, None, request, tuple(changes))
         raise AssertionError("unreachable")
 
-    def _send(self, real: list[Change], head: str) -> CommitInfo:
+    def _send(self, real: list[Change], head: str) -> tuple[str, str | None]:
+        """Commit and, when one was asked for, address of the pull request."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         plan = self.plan
@@ -365,14 +373,18 @@ class _Publication:
         self.say(f"Sending {len(real)} changes, {size:,} bytes, to {plan.repo_id}.")
         self.sent.sending = True
 
-        def commit() -> CommitInfo:
+        tries = count()
+
+        def commit() -> tuple[str, str | None]:
+            if next(tries) and plan.create_pr and (url := self._open_request()):
+                return head, url  # the first try had opened it; only its answer was lost
             operations = [
                 CommitOperationDelete(path_in_repo=change.path)
                 if change.kind == "delete"
                 else CommitOperationAdd(path_in_repo=change.path, path_or_fileobj=str(plan.folder / change.path))
                 for change in real
             ]
-            return self.api.create_commit(
+            info = self.api.create_commit(
                 plan.repo_id,
                 operations,
                 repo_type="dataset",
@@ -380,34 +392,35 @@ class _Publication:
                 create_pr=plan.create_pr,
                 commit_message=self.title,
             )
+            return str(info.oid), info.pr_url
 
         try:
             return self._call(commit)
         except ErcSynthError as error:
             # Did a commit arrive whose answer was lost? A 412 may be our own commit, seen by the second try.
-            if _status(error) != 412 and (not error.retryable or self._head_now() == head):
+            if _status(error) != 412 and (not error.retryable or self._nothing_arrived(head)):
                 self.sent.sending = False
             raise
 
-    def _head_now(self) -> str | None:
-        """Head of main, asked once; ``None`` when the Hub does not answer."""
+    def _nothing_arrived(self, head: str) -> bool:
+        """True when the Hub, asked once, shows neither our commit nor our pull request."""
         try:
-            return str(self.api.dataset_info(self.plan.repo_id, revision="main").sha)
+            if self.plan.create_pr:
+                return self._request_now() is None
+            return str(self.api.dataset_info(self.plan.repo_id, revision="main").sha) == head
         except Exception:  # only a better sentence is at stake
-            return None
+            return False
 
     def _open_request(self) -> str | None:
         """Address of an open pull request with our title."""
-        found = self._call(
-            lambda: [
-                (entry.num, entry.title)
-                for entry in self.api.get_repo_discussions(self.plan.repo_id, repo_type="dataset")
-                if entry.is_pull_request and entry.status == "open"
-            ]
-        )
-        number = next((number for number, title in found if title == self.title), None)
-        base = f"{self.api.endpoint}/datasets/{self.plan.repo_id}/discussions"
-        return None if number is None else f"{base}/{number}"
+        return self._call(self._request_now)
+
+    def _request_now(self) -> str | None:
+        """The same, asked once."""
+        for entry in self.api.get_repo_discussions(self.plan.repo_id, repo_type="dataset"):
+            if entry.is_pull_request and entry.status == "open" and entry.title == self.title:
+                return f"{self.api.endpoint}/datasets/{self.plan.repo_id}/discussions/{entry.num}"
+        return None
 
     def _tags(self) -> dict[str, str]:
         refs = self._call(lambda: self.api.list_repo_refs(self.plan.repo_id, repo_type="dataset"))

@@ -1,6 +1,7 @@
 """Publication with the real clients, in processes of their own, against a Hub server of ours."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -301,6 +302,33 @@ def test_a_second_pull_request_is_not_opened(hub, folder, tmp_path):
         assert _publish(hub, folder, tmp_path / "h", "--create-pr").returncode == 0
     assert len(hub.pulls) == 1
     assert hub.repos[REPO].tags == {}
+
+
+def test_a_pull_request_whose_answer_was_lost_is_not_opened_again(hub, folder, tmp_path):
+    hub.lost = {"commit/"}
+    done = _publish(hub, folder, tmp_path / "h", "--create-pr")
+    assert done.returncode == 0, done.stderr
+    assert len(hub.pulls) == 1
+    assert "/discussions/1" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("fault", "said"), [
+    (507, "The Hub answered 507"), ("half", "could not be used"), ("date", "Trying again in [23] s"),
+])  # fmt: skip
+def test_odd_faults_that_go_away_are_survived(hub, folder, tmp_path, fault, said):
+    hub.fail = {"revision": fault}
+    done = _publish(hub, folder, tmp_path / "h")
+    assert done.returncode == 0, done.stderr
+    assert hub.fail == {}
+    assert re.search(said, done.stdout + done.stderr)
+
+
+def test_access_that_was_set_before_a_fault_is_said(hub, folder, tmp_path):
+    hub.down["commit/"] = 403
+    done = _publish(hub, folder, tmp_path / "h", "--gated", "auto")
+    assert done.returncode == 2
+    assert "Its access is set to 'auto'." in done.stderr
+    assert "changed nothing" not in done.stderr
 
 
 def test_only_what_the_build_wrote_is_sent(hub, folder, tmp_path):

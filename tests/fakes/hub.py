@@ -2,8 +2,8 @@
 
 Everything is in memory. `with HubServer() as hub:` gives `hub.url`; files, commits, tags and requests
 can be read from the object. Faults: `hub.fail["commit"] = 500` answers the next call so, `hub.down` every
-call; `hub.cut` ends an upload half-way; `hub.race` commits something of its own just before the next
-commit (a stale parent).
+call; `hub.lost` does the work and loses the answer; `hub.cut` ends an upload half-way; `hub.race` commits
+something of its own just before the next commit (a stale parent).
 The LFS store answers on another host name (localhost), as a CDN would: hub 2.x follows redirects on
 the same host and would demand Hub headers there.
 """
@@ -15,6 +15,8 @@ import re
 import socket
 import struct
 import threading
+import time
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 
@@ -55,6 +57,7 @@ class HubServer:
         self.requests = []
         self.fail = {}
         self.down = {}  # like `fail`, but for every call
+        self.lost = set()  # names of calls whose work is done once while the answer is lost
         self.cut = False  # LFS uploads lose their connection half-way
         self.race = False
         self.corrupt = None  # (path, other): a commit stores the other file's content under the path
@@ -94,6 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(length)
 
     def _send(self, status=200, content=b"", kind="application/json", headers=None):
+        for name in [name for name in self.hub.lost if f"/{name}" in self.path]:
+            self.hub.lost.remove(name)
+            self._fault("reset")
+            return
         if not isinstance(content, bytes):
             content = json.dumps(content).encode()
         self.send_response(status)
@@ -134,7 +141,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self._missing("EntryNotFound")
 
     def _fault(self, status):
-        """A status with the Hub's own wait for 429, or ``reset``: the connection goes without an answer."""
+        """A status with the Hub's own wait for 429; ``date``: the wait as a date; ``half``: half of an answer;
+        ``reset``: the connection goes without one."""
+        if status == "half":
+            return self._send(200, b'{"sha": "4f')
+        if status == "date":
+            return self._send(
+                429, {"error": "slowly"}, headers={"Retry-After": formatdate(time.time() + 3, usegmt=True)}
+            )
         if status != "reset":
             wait = {"Retry-After": "1"} if status == 429 else None
             return self._send(status, {"error": f"fault {status}"}, headers=wait)
