@@ -284,6 +284,8 @@ def _chosen(turns: list[Raw], gathered: _Gatherer) -> list[Turn]:
         raise Reject("mixed_styles", gathered.before[0])
     if "tail" in shared and len({raw.kind in ("bracket", "marker") for raw in turns}) > 1:
         raise Reject("mixed_styles", "labels stand in different ways")
+    if shared == ["head"] and all(_ends_in_number(raw, gathered) for raw in turns):
+        raise Reject("two_labels", f"{turns[0].name}: {' '.join(turns[0].lines)}")  # "Ann: (3) 0": which is it?
     _check_list(turns)
     text_last = not {"tail", "own"}.intersection(shared)
     if text_last and gathered.cut and not ends_sentence(turns[-1].lines[-1] if turns[-1].lines else ""):
@@ -291,6 +293,12 @@ def _chosen(turns: list[Raw], gathered: _Gatherer) -> list[Turn]:
     for index, raw in enumerate(turns):
         _check_loose(raw, last=index == len(turns) - 1, gathered=gathered)
     return [turn for raw in turns if (turn := _turn(raw, gathered))]
+
+
+def _ends_in_number(raw: Raw, gathered: _Gatherer) -> bool:
+    """True when the last word is a number that stands for a label."""
+    last = raw.lines[-1].split()[-1:] if raw.lines else []
+    return bool(last) and last[0].isdigit() and gathered.labels.find(last[0]) is not None
 
 
 def _any_known(turns: list[Raw], gathered: _Gatherer) -> bool:

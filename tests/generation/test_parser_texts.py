@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from erc_synth.generation.parsing import REASONS, Parsed, parse
@@ -113,6 +113,7 @@ def test_plain_words_are_read_back_in_every_style(style, lines):
 
 @settings(max_examples=1500, deadline=None)
 @given(st.sampled_from(sorted(STYLES)), _lines(HARD))
+@example("bare number", [("Rachel", "(3)", "neutral"), ("Monica", "(3)", "neutral")])
 def test_no_words_change_who_speaks_or_what_is_felt(style, lines):
     """Whatever is said: all turns with their speakers and labels, or none; and no word that was not there.
 
@@ -127,6 +128,11 @@ def test_no_words_change_who_speaks_or_what_is_felt(style, lines):
     assert [(speaker, label) for speaker, _, label in found] == [(speaker, label) for speaker, _, label in lines]
     for (_, read, _), (_, said, _) in zip(found, lines, strict=True):
         assert read.strip('"') in said.replace("**", "")
+
+
+def test_a_number_in_brackets_before_and_one_behind_are_two_labels():
+    assert turns("Rachel: (3) 0\nMonica: (3) 0") is None
+    assert turns("Rachel: (3) Wait for me\nMonica: (0) I have 4") is not None  # only one line could be read so
 
 
 def test_every_style_is_read():
