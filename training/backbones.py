@@ -161,13 +161,13 @@ def _without_pooler(backbone: nn.Module) -> nn.Module:
     return backbone
 
 
-def _groups(lengths: np.ndarray, order: np.ndarray, device: str) -> list[np.ndarray]:
-    """Runs of ascending lengths, cut where padding would cost more than one more call."""
+def _groups(lengths: np.ndarray, order: np.ndarray, device: str, *, joined: bool = False) -> list[np.ndarray]:
+    """Runs of ascending lengths, cut where padding would cost more than one more call; `joined`: nothing is padded."""
     budget, call = GROUP_TOKENS.get(device, GROUP_TOKENS["cuda"]), CALL_TOKENS.get(device, CALL_TOKENS["cuda"])
     groups, start, real = [], 0, 0
     for stop, position in enumerate(order):
         length = int(lengths[position])
-        padded = length * (stop + 1 - start)
+        padded = real + length if joined else length * (stop + 1 - start)
         waste = padded - real - length
         if stop > start and (padded > budget or waste > max(call, WASTE * padded)):
             groups.append(order[start:stop])
@@ -235,7 +235,8 @@ class Encoder(nn.Module):
         """State of the token at `readout` (default: the first) of each sequence, ``[n, hidden]``."""
         lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
         order = np.argsort(lengths, kind="stable")
-        groups = _groups(lengths, order, next(self.backbone.parameters()).device.type)
+        joined = self.packs and packed.joins(self.backbone)
+        groups = _groups(lengths, order, next(self.backbone.parameters()).device.type, joined=joined)
         at = [0] * len(sequences) if readout is None else readout
         states = self.packed(sequences, at, groups) if self.packs else self.padded(sequences, at, groups)
         back = torch.empty(len(order), dtype=torch.long)

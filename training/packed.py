@@ -1,8 +1,9 @@
 """The forward pass of BERT-type encoders without padding, read at one token per sequence.
 
 Purpose: the same numbers as the backbone's own `forward`, for less. Linear layers see the tokens of all sequences
-joined, so padding exists only inside attention; the last layer computes the tokens that are read and no others;
-dropout on a CPU takes 16 bits per element instead of a draw per element.
+joined, so padding exists only inside attention, and not even there where torch's variable-length kernel runs (a GPU
+in half precision without dropout); the last layer computes the tokens that are read and no others; dropout on a CPU
+takes 16 bits per element instead of a draw per element.
 Input: a backbone, token lists. Output: one state per sequence. Not covered: backbones whose attention is not BERT's
 (mpnet, ModernBERT), the topic layer: they run padded (`backbones.Encoder`).
 """
@@ -17,6 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+try:
+    from torch.nn.attention.varlen import varlen_attn  # torch 2.10 and later
+except ImportError:
+    varlen_attn = None  # type: ignore[assignment]
 
 BERT_TYPE = ("bert", "roberta", "xlm-roberta", "camembert")
 HALF = (torch.bfloat16, torch.float16)
@@ -40,23 +46,35 @@ class Rows:
         longest: Tokens of the longest.
         places: Place of every token in the flattened block, ``[tokens]``; ``None`` when nothing is padded.
         bias: 0 for tokens and -inf for padding, ``[sequences, 1, 1, longest]``; ``None`` likewise.
+        starts: First token of each sequence and the end of the last, ``[sequences + 1]``, int32, where the
+            variable-length kernel takes joined tokens as they are; ``None`` where it does not run.
     """
 
     count: int
     longest: int
-    places: Tensor | None
-    bias: Tensor | None
+    places: Tensor | None = None
+    bias: Tensor | None = None
+    starts: Tensor | None = None
 
     @classmethod
-    def of(cls, lengths: np.ndarray, device: torch.device) -> Rows:
-        """For sequences of these lengths."""
+    def of(cls, lengths: np.ndarray, device: torch.device, *, joined: bool = False) -> Rows:
+        """For sequences of these lengths; `joined` as `joins` says it."""
         longest = int(lengths.max())
+        if joined:
+            starts = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+            return cls(len(lengths), longest, starts=starts.to(device))
         if (lengths == longest).all():
-            return cls(len(lengths), longest, None, None)
+            return cls(len(lengths), longest)
         real = np.arange(longest) < lengths[:, None]
         bias = torch.zeros(real.shape).masked_fill_(torch.from_numpy(~real), float("-inf"))
         places = torch.from_numpy(np.flatnonzero(real))
         return cls(len(lengths), longest, places.to(device), bias[:, None, None].to(device))
+
+    def single(self) -> Rows:
+        """One token of each sequence."""
+        if self.starts is None:
+            return Rows(self.count, 1)
+        return Rows(self.count, 1, starts=torch.arange(self.count + 1, dtype=torch.int32, device=self.starts.device))
 
     def block(self, tokens: Tensor, heads: int) -> Tensor:
         """Joined tokens ``[tokens, width]`` as ``[sequences, heads, longest, width / heads]``."""
@@ -71,11 +89,21 @@ class Rows:
         return flat if self.places is None else flat.index_select(0, self.places)
 
 
+def joins(backbone: Any) -> bool:
+    """Whether torch's variable-length attention runs: on a GPU, in half precision, where nothing is dropped."""
+    place = next(backbone.parameters())
+    kind = place.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else place.dtype
+    drops = backbone.training and backbone.config.attention_probs_dropout_prob > 0
+    return varlen_attn is not None and kind == "cuda" and dtype in HALF and not drops
+
+
 def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int], groups: list[np.ndarray]) -> Tensor:
     """State of the token at `readout` of each sequence, in the order of `groups`, ``[n, hidden]``.
 
     `groups` are runs of sequences that share a call.
     """
+    joined = joins(backbone)
     device = next(backbone.parameters()).device
     order = np.concatenate(groups)
     lengths = np.fromiter((len(sequences[i]) for i in order), dtype=np.int64, count=len(order))
@@ -89,7 +117,7 @@ def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int
         own = lengths[first : first + len(group)]
         start, stop = int(starts[first]), int(starts[first + len(group) - 1] + own[-1])
         at = torch.from_numpy(np.cumsum(own) - own + [readout[i] for i in group]).to(device)
-        parts.append(_through(backbone.encoder.layer, tokens[start:stop], Rows.of(own, device), at))
+        parts.append(_through(backbone.encoder.layer, tokens[start:stop], Rows.of(own, device, joined=joined), at))
         first += len(group)
     return torch.cat(parts)
 
@@ -120,13 +148,23 @@ def _through(layers: Any, tokens: Tensor, rows: Rows, at: Tensor) -> Tensor:
 def _layer(layer: Any, tokens: Tensor, rows: Rows, at: Tensor | None = None) -> Tensor:
     attention = layer.attention.self
     heads = attention.num_attention_heads
-    asking, asked = (tokens, rows) if at is None else (tokens.index_select(0, at), Rows(rows.count, 1, None, None))
+    asking, asked = (tokens, rows) if at is None else (tokens.index_select(0, at), rows.single())
     low = _lowered(tokens)
-    query = asked.block(attention.query(low if at is None else asking), heads)
-    key, value = rows.block(attention.key(low), heads), rows.block(attention.value(low), heads)
-    heard = asked.join(attend(query, key, value, rows.bias, attention.dropout))
+    query, key, value = attention.query(low if at is None else asking), attention.key(low), attention.value(low)
+    if rows.starts is not None:
+        heard = _joined(query, key, value, heads, asked, rows)
+    else:
+        parts = asked.block(query, heads), rows.block(key, heads), rows.block(value, heads)
+        heard = asked.join(attend(*parts, rows.bias, attention.dropout))
     mixed = layer.attention.output(heard, asking)
     return layer.output(layer.intermediate(mixed), mixed)  # type: ignore[no-any-return]
+
+
+def _joined(query: Tensor, key: Tensor, value: Tensor, heads: int, asked: Rows, rows: Rows) -> Tensor:
+    """Attention of joined tokens ``[tokens, width]`` without padding."""
+    q, k, v = (part.view(len(part), heads, -1) for part in (query, key, value))
+    heard: Any = varlen_attn(q, k, v, asked.starts, rows.starts, asked.longest, rows.longest)  # type: ignore[arg-type]
+    return heard.flatten(1)  # type: ignore[no-any-return]
 
 
 def _lowered(tokens: Tensor) -> Tensor:

@@ -3,9 +3,11 @@
 Weights are random and tokens too: speed does not depend on them. Dialogues have MELD's lengths. For CoMPM, EmoOne,
 TODKAT and the baseline it gives utterances/s, tokens/s, the share of the card's bf16 peak (achieved FLOP/s, counted
 by formula from real tokens), peak memory, and the ratio to a loop of the official kind (one utterance at a time,
-fp32) in the same run. The encoder alone is timed on three paths: joined tokens (`training/packed.py`), the
-backbone's own forward with padding (SDPA), and variable-length attention as torch ships it (a nested tensor through
-`scaled_dot_product_attention`; flex attention with a block mask, compiled, where it runs).
+fp32) in the same run. The encoder alone is timed on several paths: joined tokens with padding inside attention
+(`training/packed.py`, "packed"), the same with torch's variable-length kernel ("varlen"; also with bf16 weights and
+with compiled layers), the backbone's own forward with padding (SDPA), a nested tensor through
+`scaled_dot_product_attention`, and flex attention with a block mask, compiled. varlen, nested and flex know no dropout
+inside attention, so their training figures are of less work than the others'.
 Output: lines as they come, and JSON in the file named by --out. It stops by itself before --seconds.
 Wanted: evaluation 20 times and training 12 times the batch-1 loop, and 40 % of peak in evaluation.
 Run: python tests/benchmarks/bench_gpu.py [--tiny] [--seconds 420] [--out FILE]     (--tiny: any CPU, seconds)
@@ -16,6 +18,7 @@ import copy
 import json
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,11 +31,11 @@ from torch import nn
 from torch.nn import functional
 from transformers import RobertaConfig, RobertaModel
 
-from erc_synth.training import optimiser
+from erc_synth.training import optimiser, packed
 from erc_synth.training.backbones import Encoder
 from erc_synth.training.batching import Encoded, Special
 from erc_synth.training.config import parse
-from erc_synth.training.loop import Stage, Trainer, predict
+from erc_synth.training.loop import EVAL_TARGETS, Stage, Trainer, predict
 from erc_synth.training.models.compm import CoMPM
 from erc_synth.training.models.context import ContextClassifier
 from erc_synth.training.models.todkat import Todkat
@@ -57,7 +60,7 @@ class Size:
 LARGE = Size(
     RobertaConfig(vocab_size=50265, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16,
                   intermediate_size=4096, max_position_embeddings=514, type_vocab_size=1, pad_token_id=1),
-    dialogues=96, straight=48, batch=64,
+    dialogues=280, straight=48, batch=64,
 )  # fmt: skip
 TINY = Size(
     RobertaConfig(vocab_size=200, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
@@ -295,42 +298,76 @@ class Flex:
         return self.attend(*parts, block_mask=self.kept[total])[0].transpose(0, 1)
 
 
-def paths(encoder, sequences, device):
-    """Seconds, largest difference to the padded path, and peak memory of each path; evaluation, then training."""
-    groups = [sequences[i : i + 64] for i in range(0, len(sequences), 64)]
-    ways = {
-        "packed": encoder,
-        "padded (SDPA)": lambda some: padded(encoder, some),
-        "nested": lambda some: varlen(encoder, some, nested_attention),
-    }
+def without_varlen(encoder, sequences):
+    kept, packed.varlen_attn = packed.varlen_attn, None
     try:
-        flex = Flex(device)
-        ways["flex"] = lambda some: varlen(encoder, some, flex)
-    except ImportError:
-        pass
-    found, wanted = {}, None
-    for name, way in ways.items():
+        return encoder(sequences)
+    finally:
+        packed.varlen_attn = kept
+
+
+def compiled(device):
+    """The path of `packed` with its layers compiled."""
+    plain, quick = packed._layer, torch.compile(packed._layer, dynamic=True)
+
+    def way(encoder, sequences):
+        packed._layer = quick
         try:
-            line, states = path(way, encoder, groups, device)
-        except (RuntimeError, NotImplementedError, torch.OutOfMemoryError) as error:
+            return encoder(sequences)
+        finally:
+            packed._layer = plain
+
+    return way
+
+
+def paths(encoder, sequences, device, late):
+    """Seconds, largest difference to the padded path, and peak memory of each path; evaluation, then training.
+
+    `late()` says that no further path may begin.
+    """
+    groups = [sequences[i : i + EVAL_TARGETS] for i in range(0, len(sequences), EVAL_TARGETS)]
+    low = copy.deepcopy(encoder).bfloat16()
+    ways = {
+        "padded (SDPA)": (padded, encoder),
+        "packed": (without_varlen, encoder),
+        "varlen": (lambda model, some: model(some), encoder),
+        "varlen, bf16 weights": (lambda model, some: model(some), low),
+        "nested": (lambda model, some: varlen(model, some, nested_attention), encoder),
+    }
+    if device == "cuda":
+        ways["varlen, compiled"] = (compiled(device), encoder)
+        ways["varlen, bf16 weights, compiled"] = (compiled(device), low)
+        flex = Flex(device)
+        ways["flex"] = (lambda model, some: varlen(model, some, flex), encoder)
+    found, wanted = {}, None
+    for name, (way, model) in ways.items():
+        if late():
+            found[name] = {"failed": "left out, the time is up"}
+            continue
+        try:
+            line, states = path(lambda some, way=way, model=model: way(model, some), model, groups, device)
+        except Exception as error:
             found[name] = {"failed": str(error).splitlines()[0][:160]}
             continue
         wanted = states if name == "padded (SDPA)" else wanted
-        found[name] = {**line, "states": states}
-    for line in found.values():
-        states = line.pop("states", None)
-        if states is not None and wanted is not None:
+        found[name] = line
+        if wanted is not None:
             line["difference"] = float((states - wanted).abs().max())
+        print(f"{name:<32}{json.dumps(line)}", flush=True)
     return found
 
 
 def path(way, encoder, groups, device):
     encoder.eval()
-    cast = torch.autocast(device, torch.bfloat16)
+    plain = next(encoder.parameters()).dtype == torch.float32
+    cast = torch.autocast(device, torch.bfloat16) if plain else nullcontext()
     with torch.no_grad(), cast:
         states = torch.cat([way(group).float().cpu() for group in groups])  # also the warm-up
         evaluated = timed(device, lambda: [way(group) for group in groups])
+    if not plain:  # weights are trained in fp32
+        return {"evaluation_s": evaluated}, states
     encoder.train()
+    groups = [group[i : i + 64] for group in groups for i in range(0, len(group), 64)]
 
     def learn():
         for group in groups:
@@ -413,9 +450,14 @@ def main(words=None):
             continue
         if name == "paths":
             encoder = network("emoone", size, device).context_encoder
-            result["paths"] = paths(encoder, sequences_of(talk(size.dialogues, size.config.vocab_size, 2)), device)
+            sequences = sequences_of(talk(size.dialogues, size.config.vocab_size, 2))
+            result["tokens"] = sum(map(len, sequences))
+            flop = flops(size.config, result["tokens"], sum(len(sequence) ** 2 for sequence in sequences))
+            result["paths"] = paths(encoder, sequences, device, lambda: time.perf_counter() - begun > given.seconds)
             for way, line in result["paths"].items():
-                print(f"{way:<15}{json.dumps(line)}", flush=True)
+                if "evaluation_s" in line and peak:
+                    line["share_of_peak"] = flop / line["evaluation_s"] / peak
+                print(f"{way:<32}{line.get('share_of_peak', '-')}  {line.get('failed', '')}", flush=True)
         else:
             result["models"][name] = classifier(name, size, device, peak)
             said(name, result["models"][name])

@@ -68,6 +68,30 @@ def test_bf16_states_are_those_of_fp32_to_its_rounding(tiny, sequences):
     assert (low.float() - plain).abs().max() < 0.05 * plain.abs().max()
 
 
+def plain_varlen(query, key, value, starts, key_starts, longest, longest_key):
+    """What torch's variable-length kernel computes, sequence by sequence; it runs on a GPU alone."""
+    assert starts.dtype == key_starts.dtype == torch.int32
+    lengths, key_lengths = starts.diff().tolist(), key_starts.diff().tolist()
+    assert (longest, longest_key) == (max(lengths), max(key_lengths))
+    rows = zip(query.split(lengths), key.split(key_lengths), value.split(key_lengths), strict=True)
+    told = [[part.transpose(0, 1) for part in row] for row in rows]
+    return torch.cat([nn.functional.scaled_dot_product_attention(*row).transpose(0, 1) for row in told])
+
+
+@pytest.mark.parametrize("readout", [None, [n // 2 for n in LENGTHS]])
+def test_joined_attention_equals_the_backbone(encoder, sequences, readout, monkeypatch):
+    encoder.eval()
+    _, wanted = own(encoder, sequences, readout)
+    monkeypatch.setattr(packed, "varlen_attn", plain_varlen)
+    monkeypatch.setattr(packed, "joins", lambda _: True)
+    assert (encoder(sequences, readout) - wanted).abs().max() < 1e-12
+
+
+def test_a_cpu_does_not_join(encoder):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not packed.joins(encoder.eval().backbone)
+
+
 def test_attention_in_blocks_equals_attention_at_once(monkeypatch):
     query, key, value = (torch.randn(5, 2, 9, 4).bfloat16() for _ in range(3))
     bias = torch.zeros(5, 1, 1, 9)
