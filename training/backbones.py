@@ -29,9 +29,13 @@ KNOWN = {
     "mpnet": "microsoft/mpnet-base",
     "modernbert": "answerdotai/ModernBERT-base",
 }
+# cuDNN's attention makes a plan for each new shape, and nearly every batch has one: training took 9 times as long on an
+# H100 (docs/gpu.md). torch's other kernels need none.
+torch.backends.cuda.enable_cudnn_sdp(False)
+
 WASTE = 0.03  # share of padding that a group may hold (packed: inside attention); below it, calls cost more
-GROUP_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # CPU: smaller groups use less memory
-CALL_TOKENS = {"cpu": 96, "cuda": 2_048}  # what one more call costs, in tokens
+GROUP_TOKENS = {"cpu": 2_048, "cuda": 65_536}  # CPU: smaller groups use less memory
+CALL_TOKENS = {"cpu": 96, "cuda": 8_192}  # what one more call costs, in tokens: on a GPU, 600 launches and more
 
 
 def resolve(backbone: str) -> str:
@@ -235,7 +239,7 @@ class Encoder(nn.Module):
         """State of the token at `readout` (default: the first) of each sequence, ``[n, hidden]``."""
         lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
         order = np.argsort(lengths, kind="stable")
-        joined = self.packs and packed.joins(self.backbone)
+        joined = self.packs and packed.path_of(self.backbone) == "joined"
         groups = _groups(lengths, order, next(self.backbone.parameters()).device.type, joined=joined)
         at = [0] * len(sequences) if readout is None else readout
         states = self.packed(sequences, at, groups) if self.packs else self.padded(sequences, at, groups)

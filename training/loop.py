@@ -39,7 +39,7 @@ from erc_synth.training.config import RunConfig
 from erc_synth.training.grayscale import Soft
 
 SAVE_SECONDS = 600.0
-EVAL_TARGETS = 256
+EVAL_TARGETS = {"cpu": 256, "cuda": 2_048}  # of a batch without gradients; a dialogue counts as eight
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,20 +334,21 @@ def predict(accelerator: Accelerator | None, model: Any, encoded: Encoded) -> np
     """
     world, rank = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
     fixed = getattr(model, "fixed_batch", None)
-    size = fixed or (32 if model.unit == "dialogue" else EVAL_TARGETS)
+    device = next(model.parameters()).device
+    targets = EVAL_TARGETS.get(device.type, EVAL_TARGETS["cpu"])
+    size = fixed or (targets // 8 if model.unit == "dialogue" else targets)
     batches = batching.evaluation_batches(encoded, unit=model.unit, size=size, sort=not fixed)
     wanted = encoded.rows()
     place = np.full(len(encoded.labels), -1)
     place[wanted] = np.arange(len(wanted))
-    device = next(model.parameters()).device
     logits = torch.zeros(len(wanted), model.classes, device=device)
     before = model.training
     model.eval()
     cast = accelerator.autocast() if accelerator else nullcontext()
     with cast:
-        for targets in islice(batches, rank, None, world):
-            rows = torch.tensor([place[encoded.starts[d] + t] for d, t in targets], device=device)
-            logits[rows] = model(Batch(encoded, targets)).float()
+        for batch in islice(batches, rank, None, world):
+            rows = torch.tensor([place[encoded.starts[d] + t] for d, t in batch], device=device)
+            logits[rows] = model(Batch(encoded, batch)).float()
     model.train(before)
     if accelerator and world > 1:
         logits = accelerator.reduce(logits, "sum")

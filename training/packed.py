@@ -48,6 +48,7 @@ class Rows:
         bias: 0 for tokens and -inf for padding, ``[sequences, 1, 1, longest]``; ``None`` likewise.
         starts: First token of each sequence and the end of the last, ``[sequences + 1]``, int32, where the
             variable-length kernel takes joined tokens as they are; ``None`` where it does not run.
+        extra: Rows of zeros behind the joined tokens (`rounded`).
     """
 
     count: int
@@ -55,29 +56,32 @@ class Rows:
     places: Tensor | None = None
     bias: Tensor | None = None
     starts: Tensor | None = None
+    extra: int = 0
 
     @classmethod
-    def of(cls, lengths: np.ndarray, device: torch.device, *, joined: bool = False) -> Rows:
-        """For sequences of these lengths; `joined` as `joins` says it."""
+    def of(cls, lengths: np.ndarray, device: torch.device, path: str = "blocks") -> Rows:
+        """For sequences of these lengths, by a path of `path_of`."""
         longest = int(lengths.max())
-        if joined:
+        if path == "joined":
             starts = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
             return cls(len(lengths), longest, starts=starts.to(device))
+        extra = rounded(int(lengths.sum())) - int(lengths.sum()) if path == "rounded" else 0
         if (lengths == longest).all():
-            return cls(len(lengths), longest)
+            return cls(len(lengths), longest, extra=extra)
         real = np.arange(longest) < lengths[:, None]
         bias = torch.zeros(real.shape).masked_fill_(torch.from_numpy(~real), float("-inf"))
         places = torch.from_numpy(np.flatnonzero(real))
-        return cls(len(lengths), longest, places.to(device), bias[:, None, None].to(device))
+        return cls(len(lengths), longest, places.to(device), bias[:, None, None].to(device), extra=extra)
 
     def single(self) -> Rows:
         """One token of each sequence."""
         if self.starts is None:
-            return Rows(self.count, 1)
+            return Rows(self.count, 1, extra=rounded(self.count) - self.count if self.extra else 0)
         return Rows(self.count, 1, starts=torch.arange(self.count + 1, dtype=torch.int32, device=self.starts.device))
 
     def block(self, tokens: Tensor, heads: int) -> Tensor:
         """Joined tokens ``[tokens, width]`` as ``[sequences, heads, longest, width / heads]``."""
+        tokens = tokens[: len(tokens) - self.extra]
         if self.places is not None:
             padded = tokens.new_zeros(self.count * self.longest, tokens.shape[1])
             tokens = padded.index_copy(0, self.places, tokens)
@@ -86,16 +90,35 @@ class Rows:
     def join(self, block: Tensor) -> Tensor:
         """The inverse."""
         flat = block.transpose(1, 2).reshape(self.count * self.longest, -1)
-        return flat if self.places is None else flat.index_select(0, self.places)
+        return self.fill(flat if self.places is None else flat.index_select(0, self.places))
+
+    def fill(self, tokens: Tensor) -> Tensor:
+        """With the rows of zeros behind them."""
+        return functional.pad(tokens, (0, 0, 0, self.extra)) if self.extra else tokens
 
 
-def joins(backbone: Any) -> bool:
-    """Whether torch's variable-length attention runs: on a GPU, in half precision, where nothing is dropped."""
+def rounded(tokens: int) -> int:
+    """The next number of few: at most 1/16 more, and 16 to an octave."""
+    unit = max(8, 1 << max(0, tokens.bit_length() - 5))
+    return -(-tokens // unit) * unit
+
+
+def path_of(backbone: Any) -> str:
+    """How joined tokens go through the layers.
+
+    ``joined``: torch's variable-length attention takes them as they are (a GPU in half precision, nothing dropped).
+    ``rounded``: oneDNN compiles each product anew for each number of rows, which costs as much as the product itself;
+    zeros are added up to one of few numbers (a CPU in half precision). ``blocks``: padding inside attention alone.
+    """
     place = next(backbone.parameters())
     kind = place.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else place.dtype
+    if dtype not in HALF:
+        return "blocks"
     drops = backbone.training and backbone.config.attention_probs_dropout_prob > 0
-    return varlen_attn is not None and kind == "cuda" and dtype in HALF and not drops
+    if kind == "cuda" and varlen_attn is not None and not drops:
+        return "joined"
+    return "rounded" if kind == "cpu" else "blocks"
 
 
 def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int], groups: list[np.ndarray]) -> Tensor:
@@ -103,7 +126,7 @@ def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int
 
     `groups` are runs of sequences that share a call.
     """
-    joined = joins(backbone)
+    path = path_of(backbone)
     device = next(backbone.parameters()).device
     order = np.concatenate(groups)
     lengths = np.fromiter((len(sequences[i]) for i in order), dtype=np.int64, count=len(order))
@@ -117,7 +140,7 @@ def encode(backbone: Any, sequences: Sequence[np.ndarray], readout: Sequence[int
         own = lengths[first : first + len(group)]
         start, stop = int(starts[first]), int(starts[first + len(group) - 1] + own[-1])
         at = torch.from_numpy(np.cumsum(own) - own + [readout[i] for i in group]).to(device)
-        parts.append(_through(backbone.encoder.layer, tokens[start:stop], Rows.of(own, device, joined=joined), at))
+        parts.append(_through(backbone.encoder.layer, tokens[start:stop], Rows.of(own, device, path), at))
         first += len(group)
     return torch.cat(parts)
 
@@ -140,9 +163,10 @@ def _embed(backbone: Any, ids: Tensor, places: Tensor, starts: np.ndarray) -> Te
 
 def _through(layers: Any, tokens: Tensor, rows: Rows, at: Tensor) -> Tensor:
     """All layers; the last one for the tokens `at` alone."""
+    tokens = rows.fill(tokens)
     for layer in layers[:-1]:
         tokens = _layer(layer, tokens, rows)
-    return _layer(layers[-1], tokens, rows, at)
+    return _layer(layers[-1], tokens, rows, functional.pad(at, (0, rows.single().extra)))[: len(at)]
 
 
 def _layer(layer: Any, tokens: Tensor, rows: Rows, at: Tensor | None = None) -> Tensor:

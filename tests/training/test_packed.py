@@ -83,13 +83,38 @@ def test_joined_attention_equals_the_backbone(encoder, sequences, readout, monke
     encoder.eval()
     _, wanted = own(encoder, sequences, readout)
     monkeypatch.setattr(packed, "varlen_attn", plain_varlen)
-    monkeypatch.setattr(packed, "joins", lambda _: True)
+    monkeypatch.setattr(packed, "path_of", lambda _: "joined")
     assert (encoder(sequences, readout) - wanted).abs().max() < 1e-12
 
 
-def test_a_cpu_does_not_join(encoder):
-    with torch.autocast("cpu", torch.bfloat16):
-        assert not packed.joins(encoder.eval().backbone)
+@pytest.mark.parametrize("readout", [None, [n // 2 for n in LENGTHS]])
+def test_rows_of_zeros_change_no_state_and_no_gradient(encoder, sequences, readout, monkeypatch):
+    encoder.eval()
+    other, wanted = own(encoder, sequences, readout)
+    monkeypatch.setattr(packed, "path_of", lambda _: "rounded")
+    encoder.zero_grad()
+    found = encoder(sequences, readout)
+    assert (found - wanted).abs().max() < 1e-12
+    found.square().sum().backward()
+    wanted.square().sum().backward()
+    theirs = dict(other.named_parameters())
+    for name, parameter in encoder.named_parameters():
+        if parameter.grad is not None:
+            assert (parameter.grad - theirs[name].grad).abs().max() < 1e-10, name
+
+
+@given(tokens=st.integers(1, 100_000))
+def test_rounding_adds_little_and_makes_few_numbers(tokens):
+    assert tokens <= packed.rounded(tokens) <= max(tokens + 7, tokens * 17 / 16)
+    octave = 1 << (tokens.bit_length() - 1)
+    assert len({packed.rounded(n) for n in range(octave, min(2 * octave, octave + 5000))}) <= 17
+
+
+@pytest.mark.parametrize(("precision", "path"), [(torch.bfloat16, "rounded"), (None, "blocks")])
+def test_the_path_on_a_cpu(tiny, precision, path):
+    backbone = Encoder(backbones.load_backbone(tiny), 1).eval().backbone
+    with torch.autocast("cpu", precision, enabled=precision is not None):
+        assert packed.path_of(backbone) == path
 
 
 def test_attention_in_blocks_equals_attention_at_once(monkeypatch):

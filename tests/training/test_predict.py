@@ -227,4 +227,4 @@ def test_no_batch_is_larger_than_the_loop_says(classifier, dialogues):
     hook = classifier._model.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0].targets)))
     classifier.probabilities(dialogues("x", 200))
     hook.remove()
-    assert max(sizes) <= loop.EVAL_TARGETS + 6  # whole dialogues
+    assert max(sizes) <= loop.EVAL_TARGETS["cpu"] + 6  # whole dialogues
