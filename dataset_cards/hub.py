@@ -33,30 +33,51 @@ def patiently(action: Callable[[], T], repo_id: str, say: Callable[[str], None])
     Raises:
         ErcSynthError: It did not go away, or is none that does.
     """
+
+    def once() -> T:
+        with hub_errors(repo_id):
+            return action()
+
+    return persist(once, lambda error: isinstance(error, ErcSynthError) and error.retryable, say)
+
+
+def persist(action: Callable[[], T], may_pass: Callable[[Exception], bool], say: Callable[[str], None]) -> T:
+    """The answer of a call; a fault that may pass is waited for, as long as the server asks and a minute in all.
+
+    Raises:
+        Exception: The call's own, when it may not pass or did not.
+    """
     for wait in (*WAITS, None):
         try:
-            with hub_errors(repo_id):
-                return action()
-        except ErcSynthError as error:
-            if wait is None or not error.retryable:
+            return action()
+        except Exception as error:
+            if wait is None or not may_pass(error):
                 raise
-            pause = min(max(wait, _retry_after(error.__cause__)), LONGEST_WAIT)
-            say(f"{error.args[0]} Trying again in {pause:g} s.")
+            pause = min(max(wait, _retry_after(error)), LONGEST_WAIT)
+            said = str(error.args[0]) if isinstance(error, ErcSynthError) else f"{type(error).__name__}."
+            say(f"{said} Trying again in {pause:g} s.")
             time.sleep(pause)
     raise AssertionError("unreachable")
 
 
 def _retry_after(error: BaseException | None) -> float:
-    """Seconds that the server asks for, by their number or by a date; 0 when it asks for none."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    asked = str(headers.get("Retry-After") or "")
+    """Seconds that the server asks for, by their number or by a date; 0 when it asks for none.
+
+    `datasets` wraps an answer in errors of its own, so the causes are looked through.
+    """
+    while error is not None:
+        headers = getattr(getattr(error, "response", None), "headers", None) or {}
+        if asked := str(headers.get("Retry-After") or ""):
+            return _seconds(asked, str(headers.get("Date") or ""))
+        error = error.__cause__ or error.__context__
+    return 0.0
+
+
+def _seconds(asked: str, date: str) -> float:
     with suppress(ValueError):
         return max(0.0, float(asked))
-    date = parsedate_tz(asked)
-    if date is None:
-        return 0.0
-    now = parsedate_tz(str(headers.get("Date") or ""))  # the server's own clock: ours may be wrong by more
-    return max(0.0, mktime_tz(date) - (mktime_tz(now) if now else time.time()))
+    until, now = parsedate_tz(asked), parsedate_tz(date)  # the server's own clock: ours may be wrong by more
+    return max(0.0, mktime_tz(until) - (mktime_tz(now) if now else time.time())) if until else 0.0
 
 
 @contextmanager

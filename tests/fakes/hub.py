@@ -58,6 +58,7 @@ class HubServer:
         self.fail = {}
         self.down = {}  # like `fail`, but for every call
         self.lost = set()  # names of calls whose work is done once while the answer is lost
+        self.silence = threading.Event()  # ends the silence of calls that are left without an answer
         self.cut = False  # LFS uploads lose their connection half-way
         self.race = False
         self.corrupt = None  # (path, other): a commit stores the other file's content under the path
@@ -70,16 +71,29 @@ class HubServer:
             pass
 
         Handler.hub = hub
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
+        self.handler, self.port = Handler, 0
+        self.listen()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
         return self
 
-    def __exit__(self, *_):
+    def listen(self):
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def refuse(self, seconds):
+        """Nobody listens for so long: the system itself refuses connections."""
+        self.stop()
+        threading.Timer(seconds, self.listen).start()
+
+    def stop(self):
         self.server.shutdown()
         self.server.server_close()
+
+    def __exit__(self, *_):
+        self.silence.set()
+        self.stop()
         self.thread.join(5)
 
 
@@ -142,9 +156,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fault(self, status):
         """A status with the Hub's own wait for 429; ``date``: the wait as a date; ``half``: half of an answer;
-        ``reset``: the connection goes without one."""
+        ``short``: fewer bytes than were announced; ``silent``: no answer; ``reset``: the connection goes without one;
+        ``refused``: so do all others for a second."""
         if status == "half":
             return self._send(200, b'{"sha": "4f')
+        if status == "silent":
+            self.hub.silence.wait(60)
+            self.close_connection = True
+            return None
+        if status == "short":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"sha": "4f')
+            self.close_connection = True
+            return None
+        if status == "refused":
+            self.hub.refuse(1.0)
+            status = "reset"
         if status == "date":
             return self._send(
                 429, {"error": "slowly"}, headers={"Retry-After": formatdate(time.time() + 3, usegmt=True)}
