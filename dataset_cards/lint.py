@@ -30,6 +30,7 @@ MAX_CARD = 1_000_000
 PLACEHOLDER = re.compile(r"\[More Information Needed\]|\{\{|\{%|TODO|Undefined")
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
 CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]*")
+DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # no file of Windows can have such a name
 IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]+src=\"([^\"]+)\"")
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
 
@@ -147,7 +148,9 @@ def _card(card: Path, header: _Header) -> Iterator[str]:
 def _inside(name: str) -> bool:
     """True for a path or pattern that stays in the folder."""
     path = PurePosixPath(name)
-    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
+    return (
+        bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
+    )
 
 
 def _files(folder: Path, header: _Header) -> Iterator[str]:
@@ -181,9 +184,17 @@ def _named(folder: Path, header: _Header) -> set[str]:
     found = {
         path
         for pattern in [*patterns, "figures/*.svg", "recipes/*.toml", "recipes/*.manifest.yaml"]
-        for path in folder.glob(pattern)
+        for path in _matches(folder, pattern)
     }
     return {"README.md", *(path.relative_to(folder).as_posix() for path in found)}
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """Files that a pattern finds; none for what is no pattern."""
+    try:
+        return sorted(file for file in folder.glob(pattern) if file.is_file())
+    except (ValueError, IndexError, NotImplementedError, OSError):  # as for "a**b"
+        return []
 
 
 def _configs(folder: Path, header: _Header) -> Iterator[str]:
@@ -196,6 +207,8 @@ def _configs(folder: Path, header: _Header) -> Iterator[str]:
         name = config.config_name
         if not CONFIG.fullmatch(name):
             yield f"The config name {name!r} cannot be loaded: use a-z, 0-9, _ and -."
+        if DEVICES.fullmatch(name):
+            yield f"The config name {name!r} is a device on Windows: nobody could load it there."
         if config.version is not None and not VERSION.fullmatch(config.version):
             yield f"{name}: the version {config.version!r} cannot be loaded: use three numbers, as 1.0.0."
         if name not in infos:
@@ -221,7 +234,7 @@ def _splits(folder: Path, config: _Config, info: _Info) -> Iterator[str]:
     for split, pattern in patterns.items():
         if not _inside(pattern):
             yield f"{name}: the pattern {pattern!r} leaves the folder."
-        elif not (files := sorted(folder.glob(pattern))):
+        elif not (files := _matches(folder, pattern)):
             yield f"{name}: the pattern {pattern!r} matches no file."
         else:
             tables = [_table(file) for file in files]

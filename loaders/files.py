@@ -39,6 +39,7 @@ def read_json(path: Path, *, optional: bool = False, hint: str = "") -> dict[str
     """
     if optional and not path.exists():
         return {}
+    _check_no_pipe(path, hint)
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -48,6 +49,12 @@ def read_json(path: Path, *, optional: bool = False, hint: str = "") -> dict[str
     if not isinstance(content, dict):
         raise ErcSynthError(f"{path} does not hold a JSON object.", hint=hint or "Write it again.")
     return content
+
+
+def _check_no_pipe(path: Path, hint: str) -> None:
+    """Refuse a named pipe, which nobody may ever write to; those of a shell (``/dev/fd/63``) end by themselves."""
+    if path.is_fifo() and path.parts[:2] not in (("/", "dev"), ("/", "proc")):
+        raise ErcSynthError(f"{path} is a pipe, not a file.", hint=hint or "Give a file.")
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -63,6 +70,7 @@ def json_lines(path: Path, *, hint: str = "") -> Iterator[tuple[int, dict[str, o
         ErcSynthError: Unreadable file, or a line that is no JSON object in UTF-8; names file and line.
     """
     hint = hint or "Write it again."
+    _check_no_pipe(path, hint)
     number = 0
     try:
         with path.open("rb") as file:
