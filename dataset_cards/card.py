@@ -22,7 +22,7 @@ from erc_synth.dataset_cards import claims
 from erc_synth.dataset_cards.facts import NOT_RECORDED, ConfigFacts, Facts
 from erc_synth.dataset_cards.figures import label_distributions, label_transitions
 from erc_synth.dataset_cards.licences import HUB_LICENCES
-from erc_synth.dataset_cards.lint import size_category
+from erc_synth.dataset_cards.lint import size_category, text_of
 from erc_synth.dataset_cards.markdown import code, details, listed, markdown_text, sample, table
 from erc_synth.dataset_cards.parquet import ConfigData, yaml_features
 from erc_synth.dataset_cards.proof import VARIANTS, Proof
@@ -350,11 +350,11 @@ def default_config(written: Sequence[ConfigData]) -> str:
 def write_card(facts: Facts, written: Sequence[ConfigData], release: Release, out: Path) -> Path:
     """Write `README.md` and the figures afresh; returns the card's path."""
     default = default_config(written)
-    header = yaml.safe_dump(front_matter(facts, written, release.version, default), sort_keys=False, allow_unicode=True)
+    header = front_matter(facts, written, release.version, default)
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     (figures / "label_distributions.svg").write_text(label_distributions(facts), "utf-8")
     (figures / "label_transitions.svg").write_text(label_transitions(facts), "utf-8")
     card = out / "README.md"
-    card.write_text(f"---\n{header}---\n\n{render(facts, written, release, default)}", "utf-8")
+    card.write_text(text_of(header, f"\n{render(facts, written, release, default)}"), "utf-8")
     return card

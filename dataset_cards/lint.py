@@ -9,7 +9,7 @@ placeholders. Whatever is wrong with a folder is a problem, never another error.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
@@ -31,6 +31,7 @@ PLACEHOLDER = re.compile(r"\[More Information Needed\]|\{\{|\{%|TODO|Undefined")
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
 CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")  # no file of Windows can have such a name
+HEADER = re.compile(r"---\n(.*?)^---(?:\n|$)", re.DOTALL | re.MULTILINE)
 IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)|<img[^>]+src=\"([^\"]+)\"")
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"))
 
@@ -94,13 +95,22 @@ class FrontMatter(TypedDict, total=False):
     dataset_info: list[dict[str, object]]
 
 
+def text_of(header: Mapping[str, object], page: str) -> str:
+    """A card: its YAML between two lines of three dashes, then the page."""
+    return f"---\n{yaml.safe_dump(dict(header), sort_keys=False, allow_unicode=True)}---\n{page}"
+
+
+def parts_of(text: str) -> tuple[str, str]:
+    """YAML and page of a card; no YAML when it has none. Dashes at the end of a longer line do not end the YAML."""
+    found = HEADER.match(text)
+    return (found[1], text[found.end() :]) if found else ("", text)
+
+
 def front_matter_of(card: Path) -> FrontMatter:
     """Parsed YAML header of a card; empty when there is none."""
     text = card.read_text("utf-8") if card.exists() else ""
-    parts = text.split("---\n", 2)
-    if len(parts) < 3 or parts[0]:
-        return {}
-    loaded = yaml.safe_load(parts[1])
+    header, _ = parts_of(text)
+    loaded = yaml.safe_load(header)
     return cast(FrontMatter, loaded) if isinstance(loaded, dict) else {}
 
 
@@ -127,7 +137,7 @@ def problems(folder: Path) -> list[str]:
 
 def _card(card: Path, header: _Header) -> Iterator[str]:
     text = card.read_text("utf-8")
-    page = re.sub(r"^ {4}.*$", "", text.split("---\n", 2)[2], flags=re.MULTILINE)
+    page = re.sub(r"^ {4}.*$", "", parts_of(text)[1], flags=re.MULTILINE)
     if match := PLACEHOLDER.search(re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)):  # samples are data
         yield f"{card} still holds the placeholder {match[0]!r}."
     if len(text) > MAX_CARD:

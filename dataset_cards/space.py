@@ -16,7 +16,7 @@ import yaml
 
 from erc_synth.dataset_cards.browse import MARK, check_target, write_page
 from erc_synth.dataset_cards.hub import limit_time, patiently
-from erc_synth.dataset_cards.lint import front_matter_of
+from erc_synth.dataset_cards.lint import front_matter_of, text_of
 from erc_synth.dataset_cards.publish import Change, Published, git_blob_id
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import write_whole
@@ -54,7 +54,7 @@ def write_space(folder: Path, text: str, title: str) -> None:
     check_space(folder)
     head = {"title": title, "sdk": "static", "app_file": PAGE, "pinned": False, "tags": ["erc-synth", MARK]}
     # The card first: it says whose folder this is, should the page be interrupted.
-    write_whole(folder / CARD, ["---\n", yaml.safe_dump(head, sort_keys=False, allow_unicode=True), "---\n\n", BODY])
+    write_whole(folder / CARD, [text_of(head, f"\n{BODY}")])
     write_page(folder / PAGE, text)
 
 

@@ -4,11 +4,13 @@ import json
 
 import pytest
 import yaml
+from huggingface_hub.repocard import metadata_load
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from erc_synth.dataset_cards import build as stage
+from erc_synth.dataset_cards import lint
 from erc_synth.dataset_cards.folder import read_marker
 from erc_synth.dataset_cards.lint import front_matter_of, problems
 from erc_synth.dataset_cards.markdown import details, markdown_text, sample, table
@@ -221,6 +223,23 @@ def test_any_text_is_text_in_a_sample(name, text):
     assert html.rstrip().endswith("</details>\n<p>End.</p>")
     assert html.count("<tr>") == 3  # head and two turns
     assert not [tag for tag in ("<script", "<img", "<a ", "<code>", "<em>", "<h1>") if tag in html]
+
+
+WORDS = st.one_of(
+    st.text(max_size=30), HOSTILE, st.sampled_from(["---", "a---", "...", "a: b", "- x", "!!int 1", "no"])
+)
+
+
+KEYS = st.sampled_from(["license_name", "pretty_name", "tags"])
+
+
+@given(st.dictionaries(KEYS, st.one_of(WORDS, st.lists(WORDS)), min_size=1), st.text(max_size=40))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_text_in_the_yaml_comes_back_from_us_and_from_the_hubs_client(tmp_path, header, page):
+    card = tmp_path / "README.md"
+    card.write_bytes(lint.text_of(header, f"\n{page}").encode())
+    assert lint.front_matter_of(card) == header
+    assert metadata_load(card) == header
 
 
 @given(st.lists(HOSTILE, min_size=1, max_size=3))
