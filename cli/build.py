@@ -19,13 +19,18 @@ def build(
     changes: Annotated[str, typer.Option(help="What is new in this version, for the card.")] = "",
     results: Annotated[Path | None, typer.Option(help="Cells of `erc-synth grid`, for the card's scores.")] = None,
     stats: Annotated[Path | None, typer.Option(help="stats.json of these cells, for the p-values.")] = None,
+    max_shard_size: Annotated[str, typer.Option(help="Largest Parquet file, as 500MB or 2GB.")] = "500MB",
     data_dir: Annotated[Path | None, typer.Option(help="Benchmark files, for the reference figures.")] = None,
 ) -> None:
     """Write Parquet files, figures and the card of all configs."""
     from erc_synth.dataset_cards import build as stage
     from erc_synth.dataset_cards.card import default_config
+    from erc_synth.dataset_cards.parquet import bytes_of
 
-    written = stage.build(stage.Plan(curated, runs, out, repo_id, version, data_dir, changes, results, stats))
+    plan = stage.Plan(
+        curated, runs, out, repo_id, version, data_dir, changes, results, stats, shard_bytes=bytes_of(max_shard_size)
+    )
+    written = stage.build(plan)
     for config in written:
         sizes = " / ".join(f"{data.rows}" for data in config.splits.values())
         typer.echo(f"{config.name:<20} {sizes:>20} utterances  {config.download_size:>9,} bytes")

@@ -17,8 +17,8 @@ from erc_synth.dataset_cards import proof
 from erc_synth.dataset_cards.card import Release, write_card, write_sources
 from erc_synth.dataset_cards.facts import collect
 from erc_synth.dataset_cards.folder import check_replaceable, mark, read_marker, recover, swap
-from erc_synth.dataset_cards.lint import CONFIG, VERSION, problems
-from erc_synth.dataset_cards.parquet import ConfigData, write_config
+from erc_synth.dataset_cards.lint import VERSION, config_fault, problems
+from erc_synth.dataset_cards.parquet import SHARD_BYTES, ConfigData, write_config
 from erc_synth.loaders.errors import ErcSynthError
 
 
@@ -29,6 +29,7 @@ class Plan:
     Attributes:
         repo_id: What the card's examples say; so does `version`.
         changes: What is new in this version; those of earlier builds in `out` are kept.
+        shard_bytes: Size that no Parquet file exceeds, but by one group of rows.
         results: Cells of a grid, for the table of scores; `stats` is what `erc-synth stats` wrote of them.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     changes: str = ""
     results: Path | None = None
     stats: Path | None = None
+    shard_bytes: int = SHARD_BYTES
 
 
 def build(plan: Plan) -> list[ConfigData]:
@@ -60,7 +62,10 @@ def build(plan: Plan) -> list[ConfigData]:
     plan.out.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{plan.out.name}-", dir=plan.out.parent))
     try:
-        written = [write_config(plan.curated / f"{c.name}.jsonl", c.labels, fresh) for c in facts.configs]
+        written = [
+            write_config(plan.curated / f"{c.name}.jsonl", c.labels, fresh, shard_bytes=plan.shard_bytes)
+            for c in facts.configs
+        ]
         release = Release(plan.repo_id, plan.version, changes, scores)
         write_sources(facts, fresh)
         write_card(facts, written, release, fresh)
@@ -99,8 +104,5 @@ def _check_names(plan: Plan) -> None:
 
 def _check_configs(names: Sequence[str]) -> None:
     for name in names:
-        if not CONFIG.fullmatch(name):
-            raise ErcSynthError(
-                f"The config name {name!r} cannot be loaded from the Hub.",
-                hint="Use lower-case letters, digits, _ and -, as in meld_balanced: rename the recipe.",
-            )
+        if fault := config_fault(name):
+            raise ErcSynthError(fault, hint="Rename the recipe, for instance as meld_balanced.")

@@ -199,6 +199,15 @@ def _named(folder: Path, header: _Header) -> set[str]:
     return {"README.md", *(path.relative_to(folder).as_posix() for path in found)}
 
 
+def config_fault(name: str) -> str | None:
+    """Why a config of this name cannot be loaded from the Hub everywhere; ``None`` when it can."""
+    if not CONFIG.fullmatch(name):
+        return f"The config name {name!r} cannot be loaded from the Hub: use a-z, 0-9, _ and -."
+    if DEVICES.fullmatch(name):
+        return f"The config name {name!r} is a device on Windows: nobody could load it there."
+    return None
+
+
 def _matches(folder: Path, pattern: str) -> list[Path]:
     """Files that a pattern finds; none for what is no pattern."""
     try:
@@ -215,10 +224,8 @@ def _configs(folder: Path, header: _Header) -> Iterator[str]:
         yield "Exactly one config must be the default."
     for config in header.configs:
         name = config.config_name
-        if not CONFIG.fullmatch(name):
-            yield f"The config name {name!r} cannot be loaded: use a-z, 0-9, _ and -."
-        if DEVICES.fullmatch(name):
-            yield f"The config name {name!r} is a device on Windows: nobody could load it there."
+        if fault := config_fault(name):
+            yield fault
         if config.version is not None and not VERSION.fullmatch(config.version):
             yield f"{name}: the version {config.version!r} cannot be loaded: use three numbers, as 1.0.0."
         if name not in infos:

@@ -19,7 +19,7 @@ from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS, Dialogue, LabelSet, Row, features, utterance_rows
 
 ROW_GROUP = 20_000
-SHARD_ROWS = 5_000_000  # about 400 MB of utterances; below the Hub's advice of 500 MB a file
+SHARD_BYTES = 500_000_000  # the Hub's advice for one file
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,17 @@ class ConfigData:
     download_size: int
 
 
-def write_config(curated: Path, labels: LabelSet, out: Path, *, shard_rows: int = SHARD_ROWS) -> ConfigData:
+def write_config(curated: Path, labels: LabelSet, out: Path, *, shard_bytes: int = SHARD_BYTES) -> ConfigData:
     """Write one config's Parquet files below `out`; the config's name is the file's stem.
+
+    A file ends before `shard_bytes`, unless one group of rows is larger than that.
 
     Raises:
         ErcSynthError: A line that is no curated dialogue, an unknown label, a dialogue twice, or an empty split.
     """
     folder = out / curated.stem
     folder.mkdir(parents=True)
-    writers = {split: _SplitWriter(folder, split, labels, shard_rows) for split in SPLITS}
+    writers = {split: _SplitWriter(folder, split, labels, shard_bytes) for split in SPLITS}
     seen: dict[str, str] = {}
     for split, dialogue in curated_dialogues(curated, labels):
         if dialogue.dialogue_id in seen:
@@ -70,16 +72,33 @@ def write_config(curated: Path, labels: LabelSet, out: Path, *, shard_rows: int 
     return ConfigData(curated.stem, labels.labels, splits, size)
 
 
+def bytes_of(size: str) -> int:
+    """Bytes of a size as `datasets` writes it: ``500MB``, ``2GiB`` or a number.
+
+    Raises:
+        ErcSynthError: It is no size.
+    """
+    from datasets.utils.py_utils import convert_file_size_to_int
+
+    try:
+        found = int(convert_file_size_to_int(int(size) if size.isdecimal() else size))
+    except ValueError:
+        found = 0
+    if found <= 0:
+        raise ErcSynthError(f"{size!r} is no size of a file.", hint="Give it as 500MB, 2GB or a number of bytes.")
+    return found
+
+
 class _SplitWriter:
     """The Parquet files of one split; rows are written in groups, so that memory stays flat."""
 
-    def __init__(self, folder: Path, split: str, labels: LabelSet, shard_rows: int) -> None:
-        self._folder, self._split, self._labels, self._shard_rows = folder, split, labels, shard_rows
+    def __init__(self, folder: Path, split: str, labels: LabelSet, shard_bytes: int) -> None:
+        self._folder, self._split, self._labels, self._shard_bytes = folder, split, labels, shard_bytes
         self._schema = features(labels, provenance=True).arrow_schema
         self._rows: list[Row] = []
         self._shards: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
-        self._total = self._bytes = self._in_shard = 0
+        self._total = self._bytes = self._written = self._group = 0  # bytes of the file, and of its last group
 
     def add(self, dialogue: Dialogue) -> None:
         self._rows += utterance_rows([dialogue], self._labels, provenance=True)
@@ -100,18 +119,22 @@ class _SplitWriter:
         return SplitData(tuple(names), self._total, self._bytes)
 
     def _write(self, group: list[Row]) -> None:
-        if self._writer is None or self._in_shard >= self._shard_rows:
-            if self._writer:
-                self._writer.close()
-            self._shards.append(self._folder / f"{self._split}-{len(self._shards):05d}.parquet")
-            # Fixed options: the same rows give the same bytes, and every reader takes them.
-            self._writer = pq.ParquetWriter(self._shards[-1], self._schema, compression="snappy", version="2.6")
-            self._in_shard = 0
+        if self._writer is None or self._written + self._group > self._shard_bytes:
+            self._next_shard()
         table = pa.Table.from_pylist(group, schema=self._schema)
-        self._writer.write_table(table)
+        self._writer.write_table(table)  # type: ignore[union-attr]
+        size = self._shards[-1].stat().st_size
+        self._written, self._group = size, size - self._written
         self._total += len(group)
-        self._in_shard += len(group)
         self._bytes += table.nbytes
+
+    def _next_shard(self) -> None:
+        if self._writer:
+            self._writer.close()
+        self._shards.append(self._folder / f"{self._split}-{len(self._shards):05d}.parquet")
+        # Fixed options: the same rows give the same bytes, and every reader takes them.
+        self._writer = pq.ParquetWriter(self._shards[-1], self._schema, compression="snappy", version="2.6")
+        self._written = 0
 
 
 def yaml_features(labels: LabelSet) -> list[dict[str, object]]:

@@ -9,7 +9,10 @@ import yaml
 from markdown_it import MarkdownIt
 
 from erc_synth.cli.build import build
+from erc_synth.dataset_cards import build as stage
 from erc_synth.dataset_cards import folder as folder_module
+from erc_synth.dataset_cards import parquet
+from erc_synth.dataset_cards.changes import local_files
 from erc_synth.dataset_cards.folder import MARKER
 from erc_synth.dataset_cards.lint import front_matter_of, problems
 from erc_synth.dataset_cards.markdown import markdown_text
@@ -240,21 +243,28 @@ def test_a_dialogue_twice_is_refused(tmp_path):
         build(curated=curated, runs=runs, out=tmp_path / "dist" / "x")
 
 
-def test_large_splits_are_sharded(tmp_path):
+def test_files_end_before_a_size_and_the_repo_stays_whole(tmp_path, monkeypatch):
     from datasets import load_dataset
 
-    from erc_synth.dataset_cards import parquet as synthetic
+    monkeypatch.setattr(parquet, "ROW_GROUP", 20)
+    curated, runs = write_project(tmp_path, configs=("meld_natural",), count=60)
+    out = tmp_path / "dist" / "x"
+    (data,) = stage.build(stage.Plan(curated, runs, out, shard_bytes=8_000))
+    train, many = data.splits["train"], len(data.splits["train"].files)
+    assert [f.split("/")[1] for f in train.files] == [f"train-{i:05d}-of-{many:05d}.parquet" for i in range(many)]
+    assert many > 2
+    assert all((out / file).stat().st_size <= 8_000 for file in train.files)
+    assert problems(out) == []
+    assert {file for split in data.splits.values() for file in split.files} <= set(local_files(out))
+    loaded = load_dataset(str(out), "meld_natural", split="train", cache_dir=str(tmp_path / "c"))
+    assert len(loaded) == train.rows == 232
 
-    curated, _ = write_project(tmp_path, configs=("meld_natural",), count=60)
-    old, synthetic.ROW_GROUP = synthetic.ROW_GROUP, 50
-    try:
-        data = synthetic.write_config(
-            curated / "meld_natural.jsonl", label_set("meld"), tmp_path / "out", shard_rows=100
-        )
-    finally:
-        synthetic.ROW_GROUP = old
-    files = data.splits["train"].files
-    assert [f.split("/")[1] for f in files] == [f"train-{i:05d}-of-00003.parquet" for i in range(3)]
-    loaded = load_dataset("parquet", data_files=[str(tmp_path / "out" / f) for f in files], split="train",
-                          cache_dir=str(tmp_path / "c"))  # fmt: skip
-    assert len(loaded) == data.splits["train"].rows == 232
+
+@pytest.mark.parametrize("size", ["", "0", "-5MB", "many", "5 bananas", "1e3"])
+def test_what_is_no_size_is_refused(size):
+    with pytest.raises(ErcSynthError, match="no size of a file"):
+        parquet.bytes_of(size)
+
+
+def test_sizes_are_those_of_datasets():
+    assert [parquet.bytes_of(size) for size in ("500MB", "2GiB", "1000")] == [500_000_000, 2 * 2**30, 1000]
