@@ -44,7 +44,7 @@ class ConfigData:
 def write_config(curated: Path, labels: LabelSet, out: Path, *, shard_bytes: int = SHARD_BYTES) -> ConfigData:
     """Write one config's Parquet files below `out`; the config's name is the file's stem.
 
-    A file ends before `shard_bytes`, unless one group of rows is larger than that.
+    A file ends before `shard_bytes` (its footer of a few KB is not counted), unless one group of rows is larger.
 
     Raises:
         ErcSynthError: A line that is no curated dialogue, an unknown label, a dialogue twice, or an empty split.

@@ -324,6 +324,18 @@ class _Handler(BaseHTTPRequestHandler):
                  if recursive or "/" not in name[len(folder) + 1 if folder else 0 :]]  # fmt: skip
         return self._send(200, shown + entries)
 
+    def paths_info(self, body, repo, rev):
+        """What clients before hub 0.25 ask for; a form, as requests sends it."""
+        state = self._repo(repo).at(rev)
+        asked = [unquote(path) for path in parse_qs(body.decode())["paths"]]
+        entries = [
+            {"type": "file", "path": path, "size": len(state[1][path][0]), "oid": blob_id(state[1][path][0])}
+            for path in asked
+            if path in state[1]
+        ]
+        folders = [path for path in asked if any(name.startswith(f"{path}/") for name in state[1])]
+        return self._send(200, entries + [{"type": "directory", "path": p, "oid": "0" * 40} for p in folders])
+
     def resolve(self, body, repo, rev, path):
         found = self._repo(repo)
         if not found or (found.private and not self._may_write()):
@@ -392,6 +404,7 @@ ROUTES = [
     (("POST",), "/lfs/(?P<oid>[0-9a-f]{64})/verify", _Handler.lfs_verify),
     (("POST",), f"/api/datasets/{REPO}/commit/(?P<rev>[^/]+)", _Handler.commit),
     (("GET",), f"/api/datasets/{REPO}/tree/(?P<rev>[^/]+)(?P<folder>/.*)?", _Handler.tree),
+    (("POST",), f"/api/datasets/{REPO}/paths-info/(?P<rev>[^/]+)", _Handler.paths_info),
     (("GET", "HEAD"), f"/datasets/{REPO}/resolve/(?P<rev>[^/]+)/(?P<path>.+)", _Handler.resolve),
     (("POST",), f"/api/datasets/{REPO}/tag/(?P<rev>[^/]+)", _Handler.tag),
     (("GET",), f"/api/datasets/{REPO}/refs", _Handler.refs),
