@@ -43,8 +43,10 @@ def words(text: str) -> list[str]:
     """Lower-case words without punctuation; ``"You’re HERE..."`` -> ``["youre", "here"]``, ``"你好"`` -> two."""
     if text.isascii():
         return text.translate(_PLAIN).split()
-    plain = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text)).casefold()
-    found: list[str] = _WORD.findall(plain)
+    plain = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text))
+    if plain.isascii():  # only quotes and the like were not
+        return plain.translate(_PLAIN).split()
+    found: list[str] = _WORD.findall(plain.casefold())
     return found
 
 

@@ -328,7 +328,7 @@ class _Judge:
             if reason not in keep:
                 return Dropped(dialogue, reason, detail)
         said = Wording.of(turns)
-        hits = self.leaks.hits(dialogue, said.signed) if self.leaks else []
+        hits = self.leaks.hits(dialogue) if self.leaks else []
         serious = [hit for hit in hits if self.options.drop_leaks == "any" or hit.source.endswith("/test")]
         leaking = bool(serious) and "leak" not in keep
         if hits:

@@ -12,7 +12,8 @@ What counts as a hit, all on normalised words (`wording`):
 - ``ngram8``: eight words in a row, over turn borders, at least five of them different and two of them
   uncommon; or two 8-grams of everyday words (nine in a row) shared with one benchmark dialogue.
   "Can I talk to you for a second" alone is chance.
-- ``near_duplicate``: Jaccard similarity of word 3-grams of at least 0.6 (MinHash, then exact).
+- ``near_duplicate``: Jaccard similarity of word 3-grams of at least 0.6; or half of the words of the longer of both
+  stand in the other in the same order (words replaced, dropped or misspelt here and there).
 
 Lines and 8-grams said in three or more dialogues of a benchmark are stock phrases and never count. A word is
 uncommon unless it stands in 5 % of all benchmark dialogues (and in 20 at least: fewer tell nothing).
@@ -20,17 +21,21 @@ uncommon unless it stands in 5 % of all benchmark dialogues (and in 20 at least:
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from rapidfuzz.distance import LCSseq
 
 from erc_synth.loaders.contracts import LeakRow
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.names import find_data_dir, table_benchmarks
 from erc_synth.loaders.schema import SPLITS, Dialogue, to_dialogues
-from erc_synth.loaders.wording import NearIndex, Signature, lines, ngrams, signature
+from erc_synth.loaders.wording import SHINGLE, lines, ngrams
 
 KINDS = ("exact", "ngram8", "near_duplicate")
 GRAM = 8
@@ -42,7 +47,12 @@ EVERYDAY_GRAMS = 2
 STOCK_DIALOGUES = 3
 COMMON_SHARE = 0.05
 COMMON_DIALOGUES = 20
+ORDER_SHARE = 0.5
+ORDER_WORDS = 12
+TELLING_DIALOGUES = 20  # a word in more dialogues is no trace of one
+TOLD = 12.0  # nats: what shared words must tell before the order of all words is looked at
 
+Gram = tuple[str, ...]
 LeakTable = dict[str, LeakRow]
 
 
@@ -71,7 +81,7 @@ class Found:
 
 
 class LeakIndex:
-    """All benchmark dialogues, searchable by line, 8-gram and MinHash.
+    """All benchmark dialogues, searchable by line, 8-gram, 3-gram and uncommon word.
 
     Args:
         splits: ``<benchmark>/<split>`` -> its dialogues.
@@ -83,8 +93,11 @@ class LeakIndex:
         self._known: list[tuple[str, str]] = []  # number -> (source, dialogue id)
         self._wholes: dict[str, list[int]] = defaultdict(list)
         self._lines: dict[str, list[int]] = defaultdict(list)
-        self._grams: dict[str, list[int]] = defaultdict(list)
-        self._near = NearIndex(threshold)
+        self._grams: dict[Gram, list[int]] = defaultdict(list)
+        self._shingles: dict[Gram, list[int]] = defaultdict(list)
+        self._sizes: list[int] = []  # number -> its shingles
+        self._running: list[list[str]] = []  # number -> its words
+        self._threshold = threshold
         dialogues_with: Counter[str] = Counter()  # by word
         for source, dialogues in splits.items():
             for dialogue in dialogues:
@@ -93,7 +106,9 @@ class LeakIndex:
                 dialogues_with.update({word for turn in turns for word in turn})
         self._drop_stock(self._lines)
         self._drop_stock(self._grams)
+        self._known_shingles = set(self._shingles)
         self._everyday = self._everyday_words(dialogues_with)
+        self._tellers = self._telling_words(dialogues_with)
 
     def _add(self, source: str, dialogue: Dialogue, turns: list[list[str]]) -> None:
         number = len(self._known)
@@ -103,10 +118,13 @@ class LeakIndex:
             self._lines[line].append(number)
         for gram in _telling_grams(turns):
             self._grams[gram].append(number)
-        if any(turns):
-            self._near.add(str(number), signature(turns))
+        shingles = _shingles(turns)
+        for shingle in shingles:
+            self._shingles[shingle].append(number)
+        self._sizes.append(len(shingles))
+        self._running.append([word for turn in turns for word in turn])
 
-    def _drop_stock(self, index: dict[str, list[int]]) -> None:
+    def _drop_stock(self, index: dict[Any, list[int]]) -> None:
         """Forget what is said in many dialogues of one benchmark; two benchmarks may share a script."""
         for text, numbers in list(index.items()):
             if len(numbers) >= STOCK_DIALOGUES:
@@ -118,19 +136,24 @@ class LeakIndex:
         least = max(COMMON_DIALOGUES, COMMON_SHARE * len(self._known))
         return frozenset(word for word, count in dialogues_with.items() if count >= least)
 
-    def hits(self, dialogue: Dialogue, signed: Signature | None = None) -> list[Hit]:
-        """Every (source, kind) that the dialogue hits, with one benchmark dialogue as evidence.
+    def _telling_words(self, dialogues_with: Counter[str]) -> dict[str, tuple[float, list[int]]]:
+        """What a word in few dialogues tells (in nats), and the numbers of these."""
+        total = len(self._known)
+        told = {word: math.log(total / count) for word, count in dialogues_with.items() if count <= TELLING_DIALOGUES}
+        found: dict[str, tuple[float, list[int]]] = {word: (weight, []) for word, weight in told.items()}
+        for number, running in enumerate(self._running):
+            for word in told.keys() & set(running):
+                found[word][1].append(number)
+        return found
 
-        Args:
-            dialogue: Any dialogue.
-            signed: Its `wording.signature`, when the caller has it already.
-        """
+    def hits(self, dialogue: Dialogue) -> list[Hit]:
+        """Every (source, kind) that the dialogue hits, with one benchmark dialogue as evidence."""
         turns = lines(dialogue)
         found: dict[tuple[str, str], str] = {}
         for kind, numbers in (
             ("exact", self._exact(turns)),
             ("ngram8", self._shared_grams(turns)),
-            ("near_duplicate", self._alike(turns, signed)),
+            ("near_duplicate", self._alike(turns)),
         ):
             for number in numbers:
                 source, dialogue_id = self._known[number]
@@ -149,17 +172,46 @@ class LeakIndex:
 
     def _shared_grams(self, turns: list[list[str]]) -> list[int]:
         shared: Counter[int] = Counter()
-        for gram in _telling_grams(turns):
-            if numbers := self._grams.get(gram):
-                uncommon = len(set(gram.split()) - self._everyday)
-                weight = EVERYDAY_GRAMS if uncommon >= GRAM_UNCOMMON else 1
-                shared.update(dict.fromkeys(numbers, weight))
+        for gram in {gram for gram in _running_grams(turns) if gram in self._grams}:
+            uncommon = len(set(gram) - self._everyday)
+            weight = EVERYDAY_GRAMS if uncommon >= GRAM_UNCOMMON else 1
+            shared.update(dict.fromkeys(self._grams[gram], weight))
         return [number for number, weight in shared.items() if weight >= EVERYDAY_GRAMS]
 
-    def _alike(self, turns: list[list[str]], signed: Signature | None) -> list[int]:
+    def _alike(self, turns: list[list[str]]) -> list[int]:
         if sum(map(len, turns)) < SHARED_WORDS:
             return []
-        return [int(key) for key, _ in self._near.find(signed or signature(turns))]
+        return list(dict.fromkeys([*self._same_shingles(turns), *self._same_order(turns)]))
+
+    def _same_shingles(self, turns: list[list[str]]) -> list[int]:
+        shingles = _shingles(turns)
+        known = shingles & self._known_shingles  # two sets: each shingle is hashed once
+        if len(known) < self._threshold * len(shingles):  # no dialogue can share more
+            return []
+        shared = Counter(number for shingle in known for number in self._shingles[shingle])
+        size = len(shingles)
+        return [n for n, count in shared.items() if count >= self._threshold * (size + self._sizes[n] - count)]
+
+    def _same_order(self, turns: list[list[str]]) -> list[int]:
+        running = [word for turn in turns for word in turn]
+        if len(running) < ORDER_WORDS:
+            return []
+        told: defaultdict[int, float] = defaultdict(float)
+        for word in self._tellers.keys() & set(running):
+            weight, numbers = self._tellers[word]
+            for number in numbers:
+                told[number] += weight
+        return [
+            number
+            for number, weight in told.items()
+            if weight >= TOLD and self._ordered_share(running, self._running[number]) >= ORDER_SHARE
+        ]
+
+    def _ordered_share(self, own: list[str], other: list[str]) -> float:
+        longer = max(len(own), len(other))
+        if min(len(own), len(other)) < ORDER_SHARE * longer:
+            return 0.0
+        return float(LCSseq.similarity(own, other)) / longer
 
 
 def _whole(turns: list[list[str]]) -> str:
@@ -170,9 +222,17 @@ def _long_lines(turns: list[list[str]]) -> set[str]:
     return {" ".join(turn) for turn in turns if len(turn) >= LINE_WORDS}
 
 
-def _telling_grams(turns: list[list[str]]) -> set[str]:
-    running = [word for turn in turns for word in turn]
-    return {" ".join(gram) for gram in ngrams(running, GRAM) if len(set(gram)) >= GRAM_DIFFERENT}
+def _running_grams(turns: list[list[str]]) -> list[Gram]:
+    return ngrams([word for turn in turns for word in turn], GRAM)
+
+
+def _telling_grams(turns: list[list[str]]) -> set[Gram]:
+    return {gram for gram in _running_grams(turns) if len(set(gram)) >= GRAM_DIFFERENT}
+
+
+def _shingles(turns: list[list[str]]) -> set[Gram]:
+    """As `wording.signature` has them: those of each turn, a short turn being one."""
+    return {gram for turn in turns if turn for gram in (ngrams(turn, SHINGLE) or [tuple(turn)])}
 
 
 def benchmark_splits(

@@ -50,6 +50,30 @@ def test_every_planted_change_is_found(number, seed):
     assert ("meld/test", "near_duplicate") in kinds(swapped_turns(original, seed))
 
 
+def reworded(dialogue: Dialogue, share: float, seed: int) -> Dialogue:
+    """This share of the words, spread over the dialogue, is another word."""
+    chance = random.Random(seed)
+    turns = [text.split() for text in texts(dialogue)]
+    places = [(turn, at) for turn, spoken in enumerate(turns) for at in range(len(spoken))]
+    for turn, at in chance.sample(places, round(share * len(places))):
+        turns[turn][at] = f"zeppelin{chance.randrange(99)}"
+    return with_texts(dialogue, [" ".join(spoken) for spoken in turns], "x")
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 199), st.integers(0, 99), st.sampled_from([0.2, 0.3, 0.4]))
+def test_a_copy_with_many_words_replaced_is_found_by_their_order(number, seed, share):
+    assert ("meld/test", "near_duplicate") in kinds(reworded(TEST_SET[number], share, seed))
+
+
+def test_the_same_words_in_another_order_are_no_copy():
+    chance = random.Random(0)
+    for dialogue in TEST_SET[:20]:
+        said = [word for text in texts(dialogue) for word in text.split()]
+        chance.shuffle(said)
+        assert kinds(with_texts(dialogue, [" ".join(said[i : i + 8]) for i in range(0, len(said), 8)], "x")) == set()
+
+
 def test_new_dialogues_do_not_hit():
     clean = invented(300, start=90_000)
     assert [d.dialogue_id for d in clean if INDEX.hits(d)] == []
