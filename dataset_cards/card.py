@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jinja2
-import yaml
 
 from erc_synth.dataset_cards import claims
 from erc_synth.dataset_cards.facts import NOT_RECORDED, ConfigFacts, Facts
 from erc_synth.dataset_cards.figures import label_distributions, label_transitions
 from erc_synth.dataset_cards.licences import HUB_LICENCES
-from erc_synth.dataset_cards.lint import size_category, text_of
+from erc_synth.dataset_cards.lint import size_category, text_of, yaml_of
 from erc_synth.dataset_cards.markdown import code, details, listed, markdown_text, sample, table
 from erc_synth.dataset_cards.parquet import ConfigData, yaml_features
 from erc_synth.dataset_cards.proof import VARIANTS, Proof
@@ -337,7 +336,7 @@ def write_sources(facts: Facts, out: Path) -> None:
         manifest["recipe"] = {key: value for key, value in manifest["recipe"].items() if key != "source"}
         if manifest.get("server"):
             manifest["server"] = {key: value for key, value in manifest["server"].items() if key != "extra"}
-        text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
+        text = yaml_of(manifest)
         (folder / f"{config.name}.manifest.yaml").write_text(text, "utf-8")
 
 

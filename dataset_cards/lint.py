@@ -95,9 +95,17 @@ class FrontMatter(TypedDict, total=False):
     dataset_info: list[dict[str, object]]
 
 
+def yaml_of(content: Mapping[str, object]) -> str:
+    """YAML that gives the same content back; letters of all scripts stay readable where they can."""
+    written: str = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+    if yaml.safe_load(written) != content:  # U+0085 and its kin are line ends to YAML unless they are escaped
+        written = yaml.safe_dump(dict(content), sort_keys=False)
+    return written
+
+
 def text_of(header: Mapping[str, object], page: str) -> str:
     """A card: its YAML between two lines of three dashes, then the page."""
-    return f"---\n{yaml.safe_dump(dict(header), sort_keys=False, allow_unicode=True)}---\n{page}"
+    return f"---\n{yaml_of(header)}---\n{page}"
 
 
 def parts_of(text: str) -> tuple[str, str]:
