@@ -63,6 +63,11 @@ class Dialogue:
     def __len__(self) -> int:
         return len(self.utterances)
 
+    @property
+    def emotions(self) -> tuple[str | None, ...]:
+        """The emotion of each turn."""
+        return tuple(turn.emotion for turn in self.utterances)
+
     def to_json(self) -> dict[str, object]:
         """Plain dict for one line of a curated JSONL file."""
         return {

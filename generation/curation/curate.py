@@ -5,26 +5,29 @@ comes back with ``--keep REASON`` (all of that reason) or ``--restore ID`` (this
 everything that is drawn.
 Input: dialogues of one run (or of several, which are then compared with each other as well).
 Output: `Curated`; `curated/<config>.jsonl`, `.curation.json`, `.dropped.jsonl`.
+All texts stay on disk meanwhile (`shelf`, `copies`): a million dialogues fit into little memory.
 Not covered: parsing (`parsing`), the meaning of a leak (`leaks`), figures on quality (`quality`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from sys import intern
 
 from tqdm import tqdm
 
 from erc_synth.generation.curation import splitting
+from erc_synth.generation.curation.copies import Seen, Wording
 from erc_synth.generation.curation.faults import Asked, example_lines, faults, prompt_grams, reported
-from erc_synth.generation.curation.leaks import SHARED_WORDS, Found, Hit, LeakIndex, LeakTable, leak_table
+from erc_synth.generation.curation.leaks import Found, Hit, LeakIndex, LeakTable, leak_table
 from erc_synth.generation.curation.reasons import DEFAULT, REASONS, REPORTED, Limits
+from erc_synth.generation.curation.shelf import Shelf
 from erc_synth.loaders.contracts import Curation, Size
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import SPLITS, Dialogue, LabelSet
-from erc_synth.loaders.wording import NearIndex, Signature, lines, signature
+from erc_synth.loaders.wording import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,71 +99,24 @@ class Options:
 class Dropped:
     """A dialogue that was left out; `detail` says where the reason was seen."""
 
-    dialogue: Dialogue
+    dialogue_id: str
     reason: str
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """An earlier dialogue with the same (``duplicate``) or nearly the same (``near_duplicate``) words.
+class Outline:
+    """What is left in memory of a dialogue that passed: what trimming and splitting look at (`splitting.Labelled`)."""
 
-    `split` is where it was placed, when that is known already.
-    """
-
-    kind: str
-    config: str
     dialogue_id: str
-    split: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What a dialogue is compared by: all of its words as one text, and its signature."""
-
-    whole: str
-    signed: Signature
+    target_emotion: str | None
+    emotions: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, turns: Sequence[list[str]]) -> Wording:
-        """The wording of a dialogue given as `lines`."""
-        return cls("\n".join(" ".join(turn) for turn in turns), signature(list(turns)))
-
-
-@dataclass(slots=True)
-class Seen:
-    """Dialogues kept so far: of one config, or of all configs that are curated together."""
-
-    exact: dict[str, Match] = field(default_factory=dict)  # words -> where they stand
-    near: NearIndex = field(default_factory=lambda: NearIndex(threshold=0.7, bands=16))
-    names: dict[str, Match] = field(default_factory=dict)
-
-    def find(self, said: Wording) -> list[Match]:
-        """Every earlier dialogue with the same or nearly the same words, the most alike first."""
-        same = [self.exact[said.whole]] if said.whole in self.exact else []
-        near = [self.names[key] for key, _ in self.near.find(said.signed)]
-        return same + [match for match in near if not same or match.dialogue_id != same[0].dialogue_id]
-
-    def add(self, config: str, dialogue_id: str, said: Wording, split: str = "") -> None:
-        """Remember a kept dialogue."""
-        self.exact.setdefault(said.whole, Match("duplicate", config, dialogue_id, split))
-        self.names[f"{config}/{dialogue_id}"] = Match("near_duplicate", config, dialogue_id, split)
-        self.near.add(f"{config}/{dialogue_id}", said.signed)
-
-
-def repeated(dialogues: Sequence[Dialogue]) -> list[bool]:
-    """Which dialogues have the same or nearly the same words as an earlier one; short ones are not judged."""
-    seen = Seen()
-    again = []
-    for number, dialogue in enumerate(dialogues):
-        turns = lines(dialogue)
-        if sum(map(len, turns)) < SHARED_WORDS:
-            again.append(False)
-            continue
-        said = Wording.of(turns)
-        again.append(bool(seen.find(said)))
-        seen.add("", str(number), said)
-    return again
+    def of(cls, dialogue: Dialogue) -> Outline:
+        """Equal names of emotions are one object: there are millions of them."""
+        emotions = tuple(emotion and intern(emotion) for emotion in dialogue.emotions)
+        return cls(dialogue.dialogue_id, dialogue.target_emotion, emotions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +125,8 @@ class Curated:
 
     Attributes:
         config: Its name.
-        given: Number of dialogues and of utterances before curation.
-        kept: Dialogues in order of split, then id.
+        given: All dialogues, in order of their ids.
+        kept: Those that are left, in order of split, then id.
         split_of: Dialogue id -> split.
         dropped: Everything left out, with the reason.
         reported: `REPORTED` -> kept dialogues and turns that show it.
@@ -178,8 +134,8 @@ class Curated:
     """
 
     config: str
-    given: tuple[int, int]
-    kept: tuple[Dialogue, ...]
+    given: Shelf
+    kept: Shelf
     split_of: dict[str, str]
     dropped: tuple[Dropped, ...]
     reported: dict[str, Size]
@@ -188,13 +144,16 @@ class Curated:
 
     def report(self, recipe: str | None) -> Curation:
         """The content of ``<config>.curation.json`` (schema_version 1)."""
-        sizes = {name: _size([d for d in self.kept if self.split_of[d.dialogue_id] == name]) for name in SPLITS}
+        sizes: dict[str, Size] = {name: {"dialogues": 0, "utterances": 0} for name in SPLITS}
         labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
+        generators: Counter[str] = Counter()
         for dialogue in self.kept:
-            turns = (turn.emotion for turn in dialogue.utterances if turn.emotion is not None)
-            labels[self.split_of[dialogue.dialogue_id]].update(turns)
+            split = self.split_of[dialogue.dialogue_id]
+            sizes[split]["dialogues"] += 1
+            sizes[split]["utterances"] += len(dialogue)
+            labels[split].update(emotion for emotion in dialogue.emotions if emotion is not None)
+            generators.update([dialogue.generator] if dialogue.generator is not None else [])
         dropped = Counter(drop.reason for drop in self.dropped)
-        generators = Counter(d.generator for d in self.kept if d.generator is not None)
         known = self.options.labels
         return {
             "schema_version": 1,
@@ -204,8 +163,11 @@ class Curated:
             "generators": dict(sorted(generators.items())),
             "label_set": {"name": known.name, "labels": list(known.labels)} if known else None,
             "seed": self.options.seed,
-            "input": {"dialogues": self.given[0], "utterances": self.given[1]},
-            "kept": _size(self.kept),
+            "input": {"dialogues": len(self.given), "utterances": sum(map(len, self.given))},
+            "kept": {
+                "dialogues": sum(size["dialogues"] for size in sizes.values()),
+                "utterances": sum(size["utterances"] for size in sizes.values()),
+            },
             "dropped": {reason: dropped[reason] for reason in REASONS if dropped[reason]},
             "reported": self.reported,
             "splits": sizes,
@@ -215,13 +177,9 @@ class Curated:
         }
 
 
-def _size(dialogues: Sequence[Dialogue]) -> Size:
-    return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues))}
-
-
 def curate(
     config: str,
-    dialogues: Sequence[Dialogue],
+    dialogues: Iterable[Dialogue],
     options: Options,
     *,
     leaks: LeakIndex | None = None,
@@ -241,35 +199,30 @@ def curate(
     Raises:
         ErcSynthError: Two dialogues have the same id, or none is left.
     """
-    ordered = sorted(dialogues, key=lambda dialogue: dialogue.dialogue_id)
-    _check_ids(config, ordered)
+    given = Shelf(tqdm(dialogues, desc=f"{config}: read", unit=" dialogues", leave=False, disable=None), config)
     judge = _Judge(config, options, leaks, seen or Seen(), examples)
-    passed: list[Dialogue] = []
+    passed: list[Outline] = []
     dropped: list[Dropped] = []
-    for dialogue in tqdm(ordered, desc=config, unit=" dialogues", leave=False, disable=None):
+    for dialogue in tqdm(given, desc=config, unit=" dialogues", leave=False, disable=None):
         drop = judge.drop(dialogue)
         if drop is None:
-            passed.append(dialogue)
+            passed.append(Outline.of(dialogue))
         else:
             dropped.append(drop)
     kept, surplus = _trimmed(passed, options)
-    dropped += [Dropped(dialogue, "surplus", f"size {options.size}") for dialogue in surplus]
+    dropped += [Dropped(outline.dialogue_id, "surplus", f"size {options.size}") for outline in surplus]
+    split_of = splitting.split(kept, options.splits, options.seed, judge.same_split, judge.pinned)
+    judge.seen.place(config, split_of)
     if not kept:
         raise ErcSynthError(
             f"No dialogue of {config} is left after curation ({_counted(dropped)}).",
             hint="Generate more, or keep a reason with --keep REASON.",
         )
-    split_of = splitting.split(kept, options.splits, options.seed, judge.same_split, judge.pinned)
-    judge.remember(split_of)
-    kept.sort(key=lambda dialogue: (SPLITS.index(split_of[dialogue.dialogue_id]), dialogue.dialogue_id))
+    shown = given.part(sorted(split_of, key=lambda name: (SPLITS.index(split_of[name]), name)))
     found = (Found(hits, dropped, name in split_of) for name, (hits, dropped) in judge.leak_hits.items())
     table = leak_table(found, leaks.sources if leaks else ())
-    said = _reported(kept, judge.asked)
-    return Curated(config, _pair(ordered), tuple(kept), split_of, tuple(dropped), said, table, options)
-
-
-def _pair(dialogues: Sequence[Dialogue]) -> tuple[int, int]:
-    return len(dialogues), sum(map(len, dialogues))
+    said = _reported(shown, judge.asked)
+    return Curated(config, given, shown, split_of, tuple(dropped), said, table, options)
 
 
 def _reported(kept: Iterable[Dialogue], asked: Asked) -> dict[str, Size]:
@@ -281,7 +234,7 @@ def _reported(kept: Iterable[Dialogue], asked: Asked) -> dict[str, Size]:
     return counts
 
 
-def _trimmed(passed: list[Dialogue], options: Options) -> tuple[list[Dialogue], list[Dialogue]]:
+def _trimmed(passed: list[Outline], options: Options) -> tuple[list[Outline], list[Outline]]:
     """Kept and surplus dialogues; restored ones are kept first."""
     if options.size is None or "surplus" in options.kept_reasons:
         return passed, []
@@ -294,8 +247,8 @@ def _trimmed(passed: list[Dialogue], options: Options) -> tuple[list[Dialogue], 
 class _Judge:
     """Finds the first reason to drop a dialogue; remembers those it lets pass.
 
-    Dialogues of this config are remembered at once, for the other configs only when they were kept (`remember`):
-    what was trimmed here as surplus may be used there.
+    Dialogues that pass are remembered at once; what is trimmed as surplus is forgotten again (`Seen.place`), since
+    another config may use it.
     """
 
     def __init__(
@@ -304,9 +257,7 @@ class _Judge:
         self.config = config
         self.options = options
         self.leaks = leaks
-        self.others = seen
-        self.own = Seen()
-        self.passed: dict[str, Wording] = {}
+        self.seen = seen
         self.asked = Asked(
             options.limits,
             options.language,
@@ -326,8 +277,7 @@ class _Judge:
         turns = lines(dialogue)
         for reason, detail in faults(dialogue, turns, self.asked):
             if reason not in keep:
-                return Dropped(dialogue, reason, detail)
-        said = Wording.of(turns)
+                return Dropped(dialogue.dialogue_id, reason, detail)
         hits = self.leaks.hits(dialogue) if self.leaks else []
         serious = [hit for hit in hits if self.options.drop_leaks == "any" or hit.source.endswith("/test")]
         leaking = bool(serious) and "leak" not in keep
@@ -335,47 +285,33 @@ class _Judge:
             self.leak_hits[dialogue.dialogue_id] = (hits, leaking)
         if leaking:
             hit = serious[0]
-            return Dropped(dialogue, "leak", f"{hit.kind} of {hit.source} {hit.dialogue_id}")
-        return self._duplicate(dialogue, said, keep)
+            return Dropped(dialogue.dialogue_id, "leak", f"{hit.kind} of {hit.source} {hit.dialogue_id}")
+        return self._duplicate(dialogue.dialogue_id, Wording.of(turns), keep)
 
-    def _duplicate(self, dialogue: Dialogue, said: Wording, keep: frozenset[str]) -> Dropped | None:
-        own, others = self.own.find(said), self.others.find(said)
+    def _duplicate(self, dialogue_id: str, said: Wording, keep: frozenset[str]) -> Dropped | None:
+        found = self.seen.find(said)
+        own, others = ([m for m in found if (m.config == self.config) is here] for here in (True, False))
         for match, reason in (
             *((match, match.kind) for match in own[:1]),
             *((match, "duplicate_across") for match in others[:1]),
         ):
             if reason not in keep:
-                return Dropped(dialogue, reason, f"{match.kind} of {match.config} {match.dialogue_id}")
+                return Dropped(dialogue_id, reason, f"{match.kind} of {match.config} {match.dialogue_id}")
         # Copies that are kept go into one split, with everything that either of them is a copy of; a copy of
         # another config's dialogue into the split of that one: training on both must not show the test lines.
         for match in own:
-            first, second = self._head(dialogue.dialogue_id), self._head(match.dialogue_id)
+            first, second = self._head(dialogue_id), self._head(match.dialogue_id)
             if first != second:
                 self.same_split[first] = second
         if others:
-            self.pinned[dialogue.dialogue_id] = others[0].split
-        self.own.add(self.config, dialogue.dialogue_id, said)
-        self.passed[dialogue.dialogue_id] = said
+            self.pinned[dialogue_id] = others[0].split
+        self.seen.add(self.config, dialogue_id, said)
         return None
 
     def _head(self, dialogue_id: str) -> str:
         while dialogue_id in self.same_split:
             dialogue_id = self.same_split[dialogue_id]
         return dialogue_id
-
-    def remember(self, split_of: Mapping[str, str]) -> None:
-        """Make the kept dialogues known to the configs that come later."""
-        for dialogue_id, split in split_of.items():
-            self.others.add(self.config, dialogue_id, self.passed[dialogue_id], split)
-
-
-def _check_ids(config: str, ordered: Sequence[Dialogue]) -> None:
-    for first, second in pairwise(ordered):
-        if first.dialogue_id == second.dialogue_id:
-            raise ErcSynthError(
-                f"Two dialogues of {config} have the id {first.dialogue_id!r}.",
-                hint="Curate each run folder once.",
-            )
 
 
 def _counted(dropped: Sequence[Dropped]) -> str:

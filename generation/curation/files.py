@@ -9,11 +9,13 @@ Not covered: the judgement itself (`curation`).
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from erc_synth.generation.curation import curate as curation
+from erc_synth.generation.curation.copies import Seen
 from erc_synth.generation.curation.leaks import LeakIndex
 from erc_synth.generation.curation.reasons import Limits
 from erc_synth.generation.curation.splitting import Ratios
@@ -25,7 +27,10 @@ from erc_synth.loaders.schema import SPLITS, Dialogue, LabelSet
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What curation needs of a run folder; `splits` are the recipe's, `limits` its ``[curation]`` table."""
+    """What curation needs of a run folder; `splits` are the recipe's, `limits` its ``[curation]`` table.
+
+    `dialogues` are read from the journal while they are asked for, once.
+    """
 
     config: str
     language: str
@@ -37,7 +42,7 @@ class Run:
     splits: Ratios
     adaptive: bool
     examples: frozenset[str]
-    dialogues: tuple[Dialogue, ...]
+    dialogues: Iterable[Dialogue]
 
 
 def run_folders(paths: Iterable[Path]) -> list[Path]:
@@ -64,7 +69,7 @@ def read_run(folder: Path) -> Run:
     """Accepted dialogues of a run and the demands of its recipe; an interrupted run will do."""
     from erc_synth.generation.language import base
     from erc_synth.generation.prompts import example_texts
-    from erc_synth.generation.runs.folder import accepted_dialogues, recipe_of
+    from erc_synth.generation.runs.folder import accepted_as_written, recipe_of
 
     recipe = recipe_of(folder)
     train, validation, test = (float(recipe.splits[name]) for name in SPLITS)
@@ -79,7 +84,7 @@ def read_run(folder: Path) -> Run:
         splits=(train, validation, test),
         adaptive=recipe.balanced and recipe.balance == "adaptive",
         examples=example_texts(recipe),
-        dialogues=tuple(accepted_dialogues(folder)),
+        dialogues=accepted_as_written(folder),
     )
 
 
@@ -110,7 +115,7 @@ def curate_runs(
     """
     _check_recipes(folders)
     out.mkdir(parents=True, exist_ok=True)
-    seen = curation.Seen()
+    seen = Seen()
     failed: list[ErcSynthError] = []
     missing = set(options.restore)
     for folder in folders:
@@ -131,7 +136,7 @@ def curate_runs(
 
 
 def _curate_run(
-    folder: Path, options: curation.Options, leaks: LeakIndex | None, seen: curation.Seen, recipe_splits: bool
+    folder: Path, options: curation.Options, leaks: LeakIndex | None, seen: Seen, recipe_splits: bool
 ) -> tuple[curation.Curated, Curation]:
     run = read_run(folder)
     splits = run.splits if recipe_splits else options.splits
@@ -147,7 +152,13 @@ def _curate_run(
         splits=splits,
         level=run.adaptive,
     )
-    curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=run.examples)
+    try:
+        curated = curation.curate(run.config, run.dialogues, wanted, leaks=leaks, seen=seen, examples=run.examples)
+    except sqlite3.OperationalError as error:
+        raise ErcSynthError(
+            f"The temporary files of the curation of {run.config} could not be written: {error}.",
+            hint="They take some 3 KB a dialogue; name a folder with room in $SQLITE_TMPDIR.",
+        ) from error
     return curated, curated.report(recipe=run.config)
 
 
@@ -178,7 +189,10 @@ def _summary(failed: Sequence[ErcSynthError], total: int) -> ErcSynthError:
 
 def write_curated(curated: curation.Curated, report: Curation, out: Path) -> None:
     """Write the three files of a config; the dialogues last, as they make the set complete."""
-    dropped = ({"reason": drop.reason, "detail": drop.detail, **drop.dialogue.to_json()} for drop in curated.dropped)
+    dropped = (
+        {"reason": drop.reason, "detail": drop.detail, **curated.given.of(drop.dialogue_id).to_json()}
+        for drop in curated.dropped
+    )
     kept = ({**d.to_json(), "split": curated.split_of[d.dialogue_id]} for d in curated.kept)
     write_whole(out / f"{curated.config}.dropped.jsonl", _json_lines(dropped))
     write_json(out / f"{curated.config}.curation.json", report)

@@ -11,18 +11,37 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import SPLITS, Dialogue
+from erc_synth.loaders.schema import SPLITS
 from erc_synth.loaders.seeds import numpy_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Ratios = tuple[float, float, float]
+
+
+class Labelled(Protocol):
+    """What decides where a dialogue goes; a `Dialogue` has it."""
+
+    @property
+    def dialogue_id(self) -> str:
+        """Unique in the set."""
+
+    @property
+    def target_emotion(self) -> str | None:
+        """The emotion that was asked for."""
+
+    @property
+    def emotions(self) -> tuple[str | None, ...]:
+        """The emotion of each turn."""
+
+
+Some = TypeVar("Some", bound=Labelled)
 
 
 def check_ratios(ratios: Sequence[float]) -> Ratios:
@@ -40,9 +59,7 @@ def check_ratios(ratios: Sequence[float]) -> Ratios:
     return train, validation, test
 
 
-def trim(
-    dialogues: Sequence[Dialogue], size: int | None, seed: int, level: bool = False
-) -> tuple[list[Dialogue], list[Dialogue]]:
+def trim(dialogues: Sequence[Some], size: int | None, seed: int, level: bool = False) -> tuple[list[Some], list[Some]]:
     """Keep `size` dialogues, drawn by seed.
 
     Args:
@@ -65,7 +82,7 @@ def trim(
     )
 
 
-def _in_turn(dialogues: Sequence[Dialogue], size: int, seed: int) -> set[int]:
+def _in_turn(dialogues: Sequence[Labelled], size: int, seed: int) -> set[int]:
     """Positions of `size` dialogues, one of each asked-for emotion in turn."""
     strata: dict[str, list[int]] = defaultdict(list)
     for position, dialogue in enumerate(dialogues):
@@ -77,10 +94,10 @@ def _in_turn(dialogues: Sequence[Dialogue], size: int, seed: int) -> set[int]:
     return set([position for round_ in rounds for position in round_ if position is not None][:size])
 
 
-def _levelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> set[int]:
+def _levelled(dialogues: Sequence[Labelled], size: int, seed: int) -> set[int]:
     """Positions of `size` dialogues whose labels are even: drops, step by step, those that raise entropy most."""
-    names = sorted({turn.emotion for d in dialogues for turn in d.utterances if turn.emotion is not None})
-    counts = np.array([[sum(u.emotion == name for u in d.utterances) for name in names] for d in dialogues])
+    names = sorted({emotion for d in dialogues for emotion in d.emotions if emotion is not None})
+    counts = np.array([[d.emotions.count(name) for name in names] for d in dialogues])
     alive = np.random.default_rng([numpy_seed(seed), 4]).permutation(len(dialogues))  # the seed breaks ties
     while (surplus := len(alive) - size) > 0:
         left = counts[alive].sum(0) - counts[alive]
@@ -95,7 +112,7 @@ def entropies(counts: np.ndarray) -> NDArray[np.float64]:
 
 
 def split(
-    dialogues: Sequence[Dialogue],
+    dialogues: Sequence[Labelled],
     ratios: Ratios,
     seed: int,
     same_split: Mapping[str, str] | None = None,
@@ -114,33 +131,33 @@ def split(
         pinned: Dialogue id -> the split it must go to, with all that stay with it.
     """
     groups = _groups(dialogues, same_split or {})
-    labels = [Counter(u.emotion for d in group for u in d.utterances) for group in groups]
-    total: Counter[str | None] = sum(labels, Counter())
+    total = Counter(emotion for dialogue in dialogues for emotion in dialogue.emotions)
     order = list(range(len(groups)))
     random.Random(f"split {seed}").shuffle(order)
-    order.sort(key=lambda number: min((total[label] for label in labels[number]), default=0))
+    order.sort(key=lambda number: min((total[label] for d in groups[number] for label in d.emotions), default=0))
     need = {name: {label: ratio * total[label] for label in total} for name, ratio in _named(ratios)}
     room = quotas(len(dialogues), ratios)
     target = {name: dict(wanted) for name, wanted in need.items()}
     quota = dict(room)
 
-    def pull(number: int, name: str) -> float:
-        return _pull(labels[number], total, need[name], target[name]) + room[name] / max(quota[name], 1)
-
     fixed = _fixed(groups, pinned or {})
     placed: dict[int, str] = {}
     for number in sorted(order, key=lambda number: number not in fixed):
-        open_splits = [name for name in SPLITS if room[name] > 0] or ["train"]
-        name = fixed.get(number) or max(open_splits, key=lambda name: pull(number, name))
+        labels = Counter(emotion for dialogue in groups[number] for emotion in dialogue.emotions)
+        name = fixed.get(number) or max(
+            (name for name in SPLITS if room[name] > 0),
+            key=lambda name: _pull(labels, total, need[name], target[name]) + room[name] / max(quota[name], 1),
+            default="train",
+        )
         placed[number] = name
         room[name] -= len(groups[number])
-        for label, count in labels[number].items():
+        for label, count in labels.items():
             need[name][label] -= count
     _fill_empty(placed, [len(group) for group in groups])
     return {d.dialogue_id: placed[number] for number, group in enumerate(groups) for d in group}
 
 
-def _fixed(groups: Sequence[Sequence[Dialogue]], pinned: Mapping[str, str]) -> dict[int, str]:
+def _fixed(groups: Sequence[Sequence[Labelled]], pinned: Mapping[str, str]) -> dict[int, str]:
     """Number of a group -> the split of its first pinned dialogue."""
     found = ((n, pinned[d.dialogue_id]) for n, group in enumerate(groups) for d in group if d.dialogue_id in pinned)
     first: dict[int, str] = {}
@@ -178,13 +195,13 @@ def quotas(count: int, ratios: Ratios) -> dict[str, int]:
     return quota
 
 
-def _groups(dialogues: Sequence[Dialogue], same_split: Mapping[str, str]) -> list[list[Dialogue]]:
+def _groups(dialogues: Sequence[Labelled], same_split: Mapping[str, str]) -> list[list[Labelled]]:
     def head(dialogue_id: str) -> str:  # it may have been trimmed: what hangs on it still hangs together
         while dialogue_id in same_split:
             dialogue_id = same_split[dialogue_id]
         return dialogue_id
 
-    groups: dict[str, list[Dialogue]] = defaultdict(list)
+    groups: dict[str, list[Labelled]] = defaultdict(list)
     for dialogue in sorted(dialogues, key=lambda dialogue: dialogue.dialogue_id):
         groups[head(dialogue.dialogue_id)].append(dialogue)
     return list(groups.values())

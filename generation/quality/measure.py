@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from erc_synth.generation.curation.curate import repeated
+from erc_synth.generation.curation.copies import repeated
 from erc_synth.generation.curation.leaks import LeakTable, check_set
 from erc_synth.generation.quality import annotate, diversity, likeness, manifold, shape
 from erc_synth.generation.quality import labels as label_check

@@ -159,25 +159,30 @@ def recipe_of(run_dir: Path) -> Recipe:
 
 def accepted_dialogues(run_dir: Path) -> Iterator[Dialogue]:
     """Dialogues of a run, one per accepted job in job order, parsed anew from the raw text."""
+    yield from sorted(
+        accepted_as_written(run_dir), key=lambda dialogue: (len(dialogue.dialogue_id), dialogue.dialogue_id)
+    )
+
+
+def accepted_as_written(run_dir: Path) -> Iterator[Dialogue]:
+    """As `accepted_dialogues`, in the order of the journal, one at a time: for runs that do not fit into memory."""
     recipe = recipe_of(run_dir)
     generator = ""
-    best: dict[int, Dialogue] = {}
+    done: set[int] = set()
     for record in read_records(run_dir / "journal.jsonl"):
         if record["type"] == "run":
             generator = _model(record)["id"]
             continue
-        if record["outcome"] == "error" or record["index"] in best:
+        if record["outcome"] == "error" or record["index"] in done:
             continue
         parsed = parse(record["text"], recipe.format, cut=record.get("finish_reason") == "length")
         if isinstance(parsed, Parsed):
-            index = record["index"]
-            best[index] = Dialogue(
-                f"{recipe.name}-{index:06d}",
+            done.add(record["index"])
+            yield Dialogue(
+                f"{recipe.name}-{record['index']:06d}",
                 parsed.utterances,
                 seed=record["seed"],
                 target_emotion=record["emotion"],
                 recipe=recipe.name,
                 generator=generator,
             )
-    for index in sorted(best):
-        yield best[index]

@@ -1,6 +1,6 @@
 """Figures of generation against a fake server in a process of its own.
 
-Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill|trouble|ray]
+Usage: python tests/benchmarks/bench_generation.py [full|slots|client|memory|scan|parser|kill|trouble|ray|ray_kills]
        python tests/benchmarks/bench_generation.py yield [RECIPE ...]     (the embedded model, minutes per recipe)
 Ratios hold within one run: the wanted throughput is computed from the server's own delay.
 """
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -258,6 +259,55 @@ def rays(delay=0.5, width=8, each=320):
               f"{rate / (count * width / delay):.1%}", flush=True)  # fmt: skip
 
 
+def ray_kills(kills=20, dialogues=1_500, shards=4):
+    """Kills of a worker, the raylet, the head or the driver at random, while four shards run under a local Ray."""
+    draw, lost, before = random.Random(0), 0, set()
+    with Server("--delay", "0.1", "--faults", "0.1") as server, tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "erc_synth.cli.main", "generate", RECIPE.name, "--engine", "openai"]
+        command += ["--endpoint", server.url, "--dialogues", str(dialogues), "--concurrency", "4", "--out", out]
+        command += ["--launcher", "ray", "--shards", str(shards), "--cluster", "num_cpus=2"]
+        command += ["--cluster", "include_dashboard=0"]
+        done, child = Counter(), None
+        while sum(done.values()) < kills:
+            if child is None or child.poll() is not None:
+                child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(10)
+            time.sleep(draw.uniform(1, 5))
+            victim = draw.choice(list(RAY_PARTS))
+            pids = subprocess.run(["pgrep", "-f", RAY_PARTS[victim]], capture_output=True, text=True).stdout.split()
+            if not pids:
+                continue
+            os.kill(int(draw.choice(pids)), signal.SIGKILL)
+            done[victim] += 1
+            now = {record["index"] for record in accepted_under(out)}
+            lost, before = lost + len(before - now), now
+            print(f"  {sum(done.values())}: {victim} killed, {len(now)} dialogues there", flush=True)
+            if victim in ("head", "driver", "raylet"):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(30)  # it may see the loss, or not: then it is ended as its user would
+                child.kill()
+                subprocess.run(["ray", "stop", "--force"], capture_output=True)
+        child.kill()
+        subprocess.run(["ray", "stop", "--force"], capture_output=True)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        indices = [r["index"] for r in read_attempts(Path(out) / RECIPE.name / "journal.jsonl")
+                   if r["outcome"] == "accepted"]  # fmt: skip
+        print(f"{dict(done)} killed: {lost} lost, {len(indices) - len(set(indices))} twice, "
+              f"same final set of jobs: {sorted(set(indices)) == list(range(dialogues))}")  # fmt: skip
+
+
+RAY_PARTS = {"worker": "ray::_on_a_worker", "head": "gcs_server", "raylet": "raylet/raylet",
+             "driver": "erc_synth.cli.main generate"}  # fmt: skip
+
+
+def accepted_under(out):
+    """Accepted records in all journals below a folder, as far as their lines are whole."""
+    for journal in Path(out).rglob("journal.jsonl"):
+        for line in journal.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n") and b'"outcome": "accepted"' in line:
+                yield json.loads(line)
+
+
 def yields(recipes, jobs=8):
     """Share of single answers that are dialogues: with one example, without and with the grammar."""
     profile = load_profile("smollm2-135m")
@@ -276,7 +326,7 @@ def yields(recipes, jobs=8):
 
 
 PARTS = {"slots": slots, "client": client, "memory": memory, "scan": scanning, "parser": parser, "kill": kill,
-         "trouble": trouble, "ray": rays}  # fmt: skip
+         "trouble": trouble, "ray": rays, "ray_kills": ray_kills}  # fmt: skip
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or ["full"]

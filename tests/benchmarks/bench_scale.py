@@ -16,10 +16,12 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from erc_synth.generation.runs.journal import read_attempts
 from fakes.dialogues import invented_dialogue
 from fakes.llm_server import LlmServer
 
 NUMBERS = {"neutral": 0, "joy": 1, "surprise": 2, "sadness": 3, "anger": 4, "disgust": 5, "fear": 6}
+ORIGINALS = 10
 CLI = [sys.executable, "-m", "erc_synth.cli"]
 STREAM = """
 import time
@@ -33,8 +35,7 @@ print(time.perf_counter() - start, 1 + sum(1 for _ in rows))
 
 def answer(_body, seed):
     """A dialogue of 8 turns in the recipe's form; two seeds of a hundred are planted repeats."""
-    planted = seed % 100 < 2
-    dialogue = invented_dialogue(seed % 1000 // 100 if planted else seed, turns=8)
+    dialogue = invented_dialogue(seed % (100 * ORIGINALS) // 100 if is_planted(seed) else seed, turns=8)
     texts = [turn.text for turn in dialogue.utterances]
     if seed % 100 == 1:
         texts[3] = texts[3].replace("coins", random.Random(seed).choice(("stones", "apples", "nails")))
@@ -58,17 +59,33 @@ def size_of(path):
     return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
 
 
+def planted_found(folder):
+    """Planted repeats that were dropped, of those that there are: all but the first of each of the ten."""
+    asked = sum(
+        is_planted(record["seed"]) for record in read_attempts(folder / "runs" / "meld_natural" / "journal.jsonl")
+    )
+    with (folder / "curated" / "meld_natural.dropped.jsonl").open() as lines:
+        gone = [json.loads(line) for line in lines]
+    found = sum(is_planted(drop["seed"]) for drop in gone if drop["reason"] in ("duplicate", "near_duplicate"))
+    return f"{found:,} of {asked - ORIGINALS:,}"
+
+
+def is_planted(seed):
+    return seed % 100 < 2
+
+
 def stages(count, folder):
     """Stage -> its figures, with the bytes that it left."""
     found = {}
     with LlmServer(flavour="vllm", text=answer) as server:
+        server.keep_requests = False
         words = ["generate", "meld_natural", "--engine", "openai", "--endpoint", server.url, "--dialogues", count]
         found["generate"], _ = measured([*CLI, *words], folder)
     found["generate"]["bytes"] = size_of(folder / "runs")
     found["curate"], _ = measured([*CLI, "curate", "runs"], folder)
     curation = json.loads((folder / "curated" / "meld_natural.curation.json").read_text())
     found["curate"] |= {"bytes": (folder / "curated" / "meld_natural.jsonl").stat().st_size,
-                        "dropped": curation["dropped"]}  # fmt: skip
+                        "dropped": curation["dropped"], "planted": planted_found(folder)}  # fmt: skip
     found["build"], _ = measured([*CLI, "build"], folder)
     (folder / "dist" / "erc-synth").rename(folder / "repo")
     found["build"]["bytes"] = size_of(folder / "repo")

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erc_synth.generation.curation.copies import Seen, Wording
 from erc_synth.generation.quality import diversity
 from erc_synth.loaders.seeds import numpy_seed
-from erc_synth.loaders.wording import NearIndex, lines, signature, words
+from erc_synth.loaders.wording import lines, words
 from fakes.dialogues import invented, with_texts
 
 
@@ -46,9 +47,9 @@ def test_chinese_dialogues_have_lengths_and_near_copies():
     one = with_texts(invented(1)[0], texts)
     other = with_texts(one, [*texts[:-1], "好的那就走吧朋友"])
     assert [len(line) for line in lines(one)] == [11, 13, 8, 10, 6]
-    near = NearIndex(threshold=0.7)
-    near.add("one", signature(lines(one)))
-    assert [key for key, _ in near.find(signature(lines(other)))] == ["one"]
+    seen = Seen()
+    seen.add("c", "one", Wording.of(lines(one)))
+    assert [match.kind for match in seen.find(Wording.of(lines(other)))] == ["near_duplicate"]
     assert diversity.self_bleu(lines(one) + lines(other)) > 0.5
 
 

@@ -32,7 +32,7 @@ def holding(line: str) -> Dialogue:
 def reason(dialogue: Dialogue, **options) -> str | None:
     options = {"labels": label_set("meld"), **options}
     dropped = curate("c", [*GOOD, dialogue], Options(**options)).dropped
-    assert {drop.dialogue.dialogue_id for drop in dropped} <= {"x"}
+    assert {drop.dialogue_id for drop in dropped} <= {"x"}
     return dropped[0].reason if dropped else None
 
 
@@ -97,7 +97,7 @@ def test_a_recipe_in_another_language_keeps_its_own_and_sees_english(language, t
     own = Dialogue("own", tuple(Utterance(n, t, e) for n, t, e in zip("ABAB", texts, EMOTIONS, strict=True)))
     mixed = Dialogue("mixed", (*own.utterances[:3], Utterance("B", "Let us walk over together after lunch.", "joy")))
     dropped = curate("c", [own, mixed], Options(language=language, keep=frozenset({"near_duplicate"}))).dropped
-    assert [(drop.dialogue.dialogue_id, drop.reason) for drop in dropped] == [("mixed", "foreign_line")]
+    assert [(drop.dialogue_id, drop.reason) for drop in dropped] == [("mixed", "foreign_line")]
 
 
 def test_profanity_is_counted_and_kept():

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from erc_synth.generation.curation import copies
 from erc_synth.generation.curation.curate import Options
 from erc_synth.generation.curation.files import curate_runs, run_folders
 from erc_synth.generation.curation.leaks import LeakIndex
@@ -145,3 +146,11 @@ def test_a_curated_config_is_a_subject(runs, tmp_path):
         find_subject(BALANCED, tmp_path / "c", split="dev")
     with pytest.raises(ErcSynthError, match=r"Unknown data set 'nothing'.*meld_balanced"):
         find_subject("nothing", tmp_path / "c")
+
+
+def test_no_room_for_temporary_files_is_said_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(copies, "SCHEMA", "PRAGMA max_page_count = 8;" + copies.SCHEMA)
+    write_run(tmp_path / "runs", NATURAL, invented(40))
+    with pytest.raises(ErcSynthError, match=r"temporary files .* could not be written: database or disk is full"):
+        list(curate_runs([tmp_path / "runs" / NATURAL], tmp_path / "c", Options(), None))
+    assert list((tmp_path / "c").iterdir()) == []

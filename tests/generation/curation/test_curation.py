@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from erc_synth.generation.curation.curate import Options, Seen, curate
+from erc_synth.generation.curation.copies import Seen
+from erc_synth.generation.curation.curate import Options, curate
 from erc_synth.generation.curation.leaks import LeakIndex, benchmark_splits
 from erc_synth.generation.curation.reasons import REASONS
 from erc_synth.loaders.errors import ErcSynthError
@@ -73,7 +74,7 @@ def test_one_dialogue_is_restored_by_its_id(reason):
 
 def test_a_restored_dialogue_is_never_surplus():
     first = curate("c", GOOD, Options(size=4))
-    lost = [drop.dialogue.dialogue_id for drop in first.dropped]
+    lost = [drop.dialogue_id for drop in first.dropped]
     second = curate("c", GOOD, Options(size=4, restore=frozenset(lost[:3])))
     assert set(lost[:3]) < second.split_of.keys()
     assert len(second.kept) == 4
@@ -99,7 +100,7 @@ def test_result_does_not_depend_on_order():
 def test_test_hits_drop_and_train_hits_only_count():
     index = LeakIndex({"meld/train": [GOOD[1]], "meld/test": [GOOD[2]]})
     curated = curate("c", GOOD, Options(), leaks=index)
-    assert [(d.dialogue.dialogue_id, d.reason) for d in curated.dropped] == [(GOOD[2].dialogue_id, "leak")]
+    assert [(d.dialogue_id, d.reason) for d in curated.dropped] == [(GOOD[2].dialogue_id, "leak")]
     assert curated.leaks["meld/train"]["exact"] == 1
     assert curated.leaks["meld/train"]["dropped"] == 0
     assert curated.leaks["meld/test"]["dropped"] == 1
@@ -187,7 +188,7 @@ def test_near_copies_of_two_dialogues_join_them(seed):
 def test_what_was_trimmed_from_one_config_is_free_for_another():
     seen = Seen()
     first = curate("first", GOOD, Options(size=4), seen=seen)
-    lost = [drop.dialogue for drop in first.dropped if drop.reason == "surplus"]
+    lost = [first.given.of(drop.dialogue_id) for drop in first.dropped if drop.reason == "surplus"]
     again = [replace(dialogue, dialogue_id=f"again-{n}") for n, dialogue in enumerate(lost)]
     assert curate("second", again, Options(), seen=seen).dropped == ()
 

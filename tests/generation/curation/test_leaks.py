@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from erc_synth.generation.curation.leaks import Found, LeakIndex, benchmark_splits, leak_table, shared_line_share
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
-from erc_synth.loaders.wording import NearIndex, lines, signature, words
+from erc_synth.loaders.wording import lines, words
 from fakes.dialogues import invented, invented_dialogue, with_texts
 
 TEST_SET = invented(200, turns=8, name="t")
@@ -135,18 +135,6 @@ def test_no_files_means_no_splits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ERC_DATA", raising=False)
     assert benchmark_splits(tmp_path) == {}
-
-
-def test_signature_is_the_same_for_any_order_of_turns():
-    turns = lines(TEST_SET[5])
-    assert signature(turns).jaccard(signature(turns[::-1])) == 1.0
-
-
-def test_near_index_obeys_its_threshold():
-    near = NearIndex(threshold=0.9)
-    near.add("a", signature(lines(TEST_SET[0])))
-    assert near.find(signature(lines(TEST_SET[0]))) == [("a", 1.0)]
-    assert near.find(signature(lines(changed_word(TEST_SET[0], 1))[:4])) == []
 
 
 def test_share_of_lines_needs_long_lines():
