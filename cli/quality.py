@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from erc_synth.generation.quality.answers import ReaderScores
     from erc_synth.generation.quality.labels import Annotator
     from erc_synth.generation.quality.measure import Subject
+    from erc_synth.loaders.schema import LabelSet
 
 
 class _MeasureByDefault(TyperGroup):
@@ -42,6 +45,7 @@ DATASET = typer.Argument(
 CURATED = typer.Option(help="Folder with curated files.")
 DATA_DIR = typer.Option(help="Folder of the benchmarks, one folder each (meld/ ...).")
 JSON = typer.Option("--json", help="Print one JSON object and nothing else.")
+JUDGE = "A language model as annotator"
 
 
 @app.command("measure")
@@ -62,6 +66,26 @@ def measure(
     ] = None,
     mauve: Annotated[bool, typer.Option("--mauve", help="MAUVE as well; needs the extra mauve.")] = False,
     as_json: Annotated[bool, JSON] = False,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="A language model as annotator: tgi, openai or embedded.", rich_help_panel=JUDGE),
+    ] = None,
+    judge_endpoint: Annotated[
+        list[str] | None, typer.Option(help="Server address of the judge (repeatable).", rich_help_panel=JUDGE)
+    ] = None,
+    judge_model: Annotated[str, typer.Option(help="Which of a server's models.", rich_help_panel=JUDGE)] = "",
+    judge_profile: Annotated[
+        str | None, typer.Option(help="Model profile; default by engine.", rich_help_panel=JUDGE)
+    ] = None,
+    judge_weights: Annotated[
+        Path | None, typer.Option(help="GGUF file for the embedded engine.", rich_help_panel=JUDGE)
+    ] = None,
+    judge_key_env: Annotated[
+        str | None, typer.Option(help="Variable that holds the judge's key.", rich_help_panel=JUDGE)
+    ] = None,
+    judge_key_file: Annotated[
+        Path | None, typer.Option(help="File that holds the judge's key.", rich_help_panel=JUDGE)
+    ] = None,
 ) -> None:
     """Measure a data set: diversity, likeness to real data, labels, leaks."""
     from erc_synth.generation.curation.leaks import benchmark_splits
@@ -74,14 +98,20 @@ def measure(
     subject = find_subject(dataset, curated, data_dir, split)
     path = _writable(out or _out_of(subject, curated, split))
     reference = _reference(against, subject, curated, data_dir) if against else default_reference(subject, data_dir)
-    content = measure_quality(
-        subject,
-        reference,
-        benchmarks=benchmark_splits(data_dir),
-        encode=sentence_encoder() if encoder else None,
-        seed=seed,
-        extras=Extras(_annotators(annotator or ()), mauve, lambda step: typer.echo(f"measuring {step} ...", err=True)),
-    )
+    llm = _Llm(judge, judge_endpoint or [], judge_model, judge_profile, judge_weights, judge_key_env, judge_key_file)
+    with llm.opened(subject.labels) as judges:
+        content = measure_quality(
+            subject,
+            reference,
+            benchmarks=benchmark_splits(data_dir),
+            encode=sentence_encoder() if encoder else None,
+            seed=seed,
+            extras=Extras(
+                (*_annotators(annotator or ()), *judges),
+                mauve,
+                lambda step: typer.echo(f"measuring {step} ...", err=True),
+            ),
+        )
     write_json(path, content)
     typer.echo(json.dumps(content, ensure_ascii=False) if as_json else f"{table(content)}\n\nwritten: {path}")
 
@@ -100,6 +130,40 @@ def _writable(path: Path) -> Path:
     if path.is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
         raise ErcSynthError(f"{path} cannot be written.", hint="Give --out a file in a folder of yours.")
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Llm:
+    """The options of the language model as annotator."""
+
+    engine: str | None
+    endpoints: Sequence[str]
+    model: str
+    profile: str | None
+    weights: Path | None
+    key_env: str | None
+    key_file: Path | None
+
+    @contextmanager
+    def opened(self, labels: LabelSet) -> Iterator[tuple[Annotator, ...]]:
+        """The judge, which has said who it is; none when none was asked for."""
+        from erc_synth.loaders.errors import ErcSynthError
+
+        if self.engine is None:
+            if any((self.endpoints, self.model, self.profile, self.weights, self.key_env, self.key_file)):
+                raise ErcSynthError("--judge-... options need --judge.", hint="For example --judge openai.")
+            yield ()
+            return
+        from erc_synth.generation.quality.llm_judge import LlmJudge
+        from erc_synth.generation.recipe import load_profile
+        from erc_synth.generation.serving.access import Secrets
+        from erc_synth.generation.serving.engines import Wish, engine_of
+
+        engine = engine_of(self.engine)
+        secrets = Secrets(self.key_env, self.key_file)
+        profile = load_profile(self.profile or engine.profile)
+        with engine.open(Wish(profile, tuple(self.endpoints), secrets, self.weights, model=self.model)) as servers:
+            yield (LlmJudge.meet(servers, labels.labels),)
 
 
 def _annotators(names: Sequence[str]) -> tuple[Annotator, ...]:

@@ -1,4 +1,4 @@
-"""What a judge who reads whole dialogues says of a set: a trained classifier as annotator.
+"""What a judge who reads whole dialogues says of a set: a trained classifier or a language model as annotator.
 
 Purpose: agreement of the generated labels with each annotator, beside the annotator's own on real test data; and
 whether the emotion that was asked for is there. Each annotator stands alone: opinions are never mixed.
@@ -46,7 +46,7 @@ def check_labels(annotator: Annotator, labels: LabelSet) -> None:
 
 
 def ask(annotator: Annotator, dialogues: Sequence[Dialogue], seed: int) -> Said:
-    """The annotator's labels of at most `MOST_DIALOGUES` dialogues, drawn by seed.
+    """The annotator's labels of at most `MOST_DIALOGUES` dialogues, drawn by seed, without those it could not judge.
 
     Raises:
         ErcSynthError: It does not answer with one row a turn.
@@ -54,10 +54,13 @@ def ask(annotator: Annotator, dialogues: Sequence[Dialogue], seed: int) -> Said:
     chance = np.random.default_rng([numpy_seed(seed), 7])
     taken = [dialogues[number] for number in sorted(chance.permutation(len(dialogues))[:MOST_DIALOGUES])]
     answers = annotator.probabilities(taken) if taken else []
-    shapes = [(len(dialogue), len(annotator.labels)) for dialogue in taken]
-    if [np.shape(rows) for rows in answers] != shapes:
+    if len(answers) != len(taken):
+        raise ErcSynthError(f"{annotator.name} did not answer for each dialogue.")
+    judged = [(dialogue, rows) for dialogue, rows in zip(taken, answers, strict=True) if rows is not None]
+    if any(np.shape(rows) != (len(dialogue), len(annotator.labels)) for dialogue, rows in judged):
         raise ErcSynthError(f"{annotator.name} did not answer with one row for each turn.")
-    return Said(tuple(taken), tuple(tuple(annotator.labels[at] for at in rows.argmax(1)) for rows in answers))
+    said = tuple(tuple(annotator.labels[at] for at in rows.argmax(1)) for _, rows in judged)
+    return Said(tuple(dialogue for dialogue, _ in judged), said)
 
 
 def agreement(

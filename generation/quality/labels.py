@@ -30,18 +30,20 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Annotator(Protocol):
-    """A judge that reads whole dialogues: a trained classifier, or anything with the same face.
+    """A judge that reads whole dialogues: a trained classifier, a language model, or anything with the same face."""
 
-    Attributes:
-        name: Whose opinion it is.
-        labels: Emotions in fixed order; the columns of `probabilities`.
-    """
+    @property
+    def name(self) -> str:
+        """Whose opinion it is."""
+        ...
 
-    name: str
-    labels: tuple[str, ...]
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Emotions in fixed order; the columns of `probabilities`."""
+        ...
 
-    def probabilities(self, dialogues: Sequence[Dialogue]) -> list[np.ndarray]:
-        """One array ``[turns, labels]`` a dialogue."""
+    def probabilities(self, dialogues: Sequence[Dialogue]) -> Sequence[np.ndarray | None]:
+        """One array ``[turns, labels]`` a dialogue; ``None`` for one that it could not judge."""
         ...
 
 

@@ -269,6 +269,8 @@ class _Work:
             self.annotators.append(found)
         if len(own.dialogues) < len(self.own):
             self.notes.append(f"{annotator.name} read {len(own.dialogues)} of {len(self.own)} dialogues.")
+        if any(d.generator and d.generator in annotator.name for d in self.own):
+            self.notes.append(f"{annotator.name} wrote this set itself: it is no second opinion.")
 
     def label_check(self) -> None:
         encode = self.encode

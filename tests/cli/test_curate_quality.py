@@ -6,6 +6,7 @@ import pytest
 
 from erc_synth.cli.main import app, guarded
 from fakes.dialogues import invented
+from fakes.llm_server import LlmServer
 from fakes.runs import write_run
 
 
@@ -61,6 +62,19 @@ def test_quality_of_a_curated_config(place, capsys):
     assert content["schema_version"] == 1
     assert content["reference"] is None
     assert "sentence encoder" in content["notes"][0]
+
+
+def test_a_language_model_judges_labels(place, capsys):
+    """All that it says is joy: it agrees by chance, and the table names it."""
+    run("curate", "runs")
+    said = "\n".join(f"{number}: joy" for number in range(1, 7))
+    with LlmServer(flavour="vllm", text=said, model="judge-7b") as server:
+        asked = ("--judge", "openai", "--judge-endpoint", server.url, "--judge-model", "judge-7b")
+        assert run("quality", "meld_natural", "--no-encoder", *asked) == 0
+    (judged,) = json.loads((place / "curated" / "meld_natural.quality.json").read_text())["annotators"]
+    assert judged["annotator"] == "LLM judge judge-7b"
+    assert abs(judged["kappa"]["value"]) < 1e-9
+    assert "LLM judge judge-7b" in capsys.readouterr().out
 
 
 def test_sheet_and_score_are_sub_verbs(place, capsys):
