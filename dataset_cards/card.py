@@ -245,14 +245,14 @@ def _prompts(facts: Facts) -> list[str]:
 
 
 def _examples(facts: Facts) -> list[str]:
-    """The few-shot dialogues that were drawn from, by config."""
-    blocks = []
+    """The few-shot dialogues that were drawn from; configs that share them are named together."""
+    sharing: dict[str, list[str]] = {}
     for c in facts.configs:
         drawn = c.manifest["recipe"].get("examples") or []
-        if drawn:
-            lines = [[f"{speaker}: {text} ({label})" for speaker, text, label in one] for one in drawn]
-            blocks.append(details(f"{c.name}: examples that jobs drew from", "\n\n<br>\n\n".join(map(code, lines))))
-    return blocks
+        lines = [[f"{speaker}: {text} ({label})" for speaker, text, label in one] for one in drawn]
+        if lines:
+            sharing.setdefault("\n\n<br>\n\n".join(map(code, lines)), []).append(c.name)
+    return [details(f"{listed(names)}: examples that jobs drew from", text) for text, names in sharing.items()]
 
 
 def _makers(facts: Facts) -> list[dict[str, Any]]:

@@ -153,9 +153,7 @@ def _repeating(rows: Sequence[LeakRow]) -> str:
 
 def _partly(facts: Facts, benchmark: str) -> str:
     """Configs for which this benchmark was not searched."""
-    without = [
-        f"`{c.name}`" for c in facts.configs if not any(row["checked"] for row in c.leaks.get(benchmark, {}).values())
-    ]
+    without = [f"`{c.name}`" for c in facts.configs if not _searched(c, benchmark)]
     return f" Not searched for {listed(without)}." if without else ""
 
 
@@ -164,21 +162,22 @@ def benchmark_text(facts: Facts) -> str:
     searched = [row for c in facts.configs for rows in c.leaks.values() for row in rows.values() if row["checked"]]
     kept = sum(map(_kept, searched))
     names = dict.fromkeys(name for c in facts.configs for name in c.leaks)
-    unsearched = [
-        name
-        for name in names
-        if not all(any(row["checked"] for row in c.leaks.get(name, {}).values()) for c in facts.configs)
-    ]
-    if not names or len(unsearched) == len(names):
+    times = {name: sum(_searched(c, name) for c in facts.configs) for name in names}
+    if not any(times[name] == len(facts.configs) for name in names):
         return "No benchmark was on the machine when this was made: whether a text repeats one was not looked at."
     said = (
         f"**{_at_most(searched)}{count(kept, 'match')} with benchmark texts kept in it** (see the leak check)."
         if kept
         else "The leak check found no benchmark text in what is kept."
     )
-    return said + (
-        f" {listed([markdown_text(n) for n in unsearched])}: not searched for every config." if unsearched else ""
-    )
+    nowhere = [markdown_text(name) for name in names if not times[name]]
+    partly = [markdown_text(name) for name in names if 0 < times[name] < len(facts.configs)]
+    said += f" {listed(nowhere)}: not searched." if nowhere else ""
+    return said + (f" {listed(partly)}: not searched for every config." if partly else "")
+
+
+def _searched(config: ConfigFacts, benchmark: str) -> bool:
+    return any(row["checked"] for row in config.leaks.get(benchmark, {}).values())
 
 
 def compared(facts: Facts) -> str:

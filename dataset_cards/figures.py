@@ -12,11 +12,11 @@ from html import escape
 from erc_synth.dataset_cards.facts import ConfigFacts, Facts
 
 STYLE = """<style>
-text{font:13px system-ui,sans-serif;fill:#1f2328}.t{font-weight:600;font-size:14px}.s{fill:#57606a;font-size:12px}
+text{font:13px system-ui,sans-serif;fill:#1f2328}.t{font-weight:600;font-size:14px}.s{fill:#57606a;font-size:11px}
 .syn{fill:#0072b2}.ref{fill:#d55e00}.axis{stroke:#afb8c1}.cell{fill:#0072b2}
 </style>"""
-WIDTH, LABELS, BAR, EDGE = 640, 110, 11, 14
-ROW = 2 * BAR + 10
+WIDTH, LABELS, BAR, EDGE = 480, 100, 13, 14
+ROW = 2 * BAR + 8
 
 
 def _svg(height: int, title: str, body: str) -> str:
@@ -62,7 +62,7 @@ def _panel(config: ConfigFacts, reference: Mapping[str, int], most: float) -> tu
     parts = [_text(EDGE, 14, config.name, "t")]
     for row, label in enumerate(config.labels.labels):
         y = 26 + row * ROW
-        parts.append(_text(EDGE + LABELS - 8, y + (ROW - 10) / 2 + 5, label, anchor="end"))
+        parts.append(_text(EDGE + LABELS - 8, y + (ROW - 8) / 2 + 5, label, anchor="end"))
         pairs = [("syn", own, counts)] + ([("ref", other, reference)] if reference else [])
         for place, (style, share, numbers) in enumerate(pairs):
             at, width = y + place * BAR, room * share.get(label, 0.0) / most

@@ -320,8 +320,8 @@ def test_keys_move_through_the_list_and_the_link_names_the_dialogue(curated, ope
 @browser_test
 def test_a_link_opens_its_dialogue_and_json_is_copied(curated, opened):
     shown = find(str(curated))
-    page = opened(shown, link=f"#{shown[4].dialogue_id}")
-    assert page.inner_text("#name") == shown[4].dialogue_id
+    page = opened(shown, link=f"#{shown[4].dialogue.dialogue_id}")
+    assert page.inner_text("#name") == shown[4].dialogue.dialogue_id
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
     page.click("#copy-json")
     page.wait_for_selector("text=JSON copied.")
