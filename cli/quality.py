@@ -65,6 +65,10 @@ def measure(
         typer.Option(help="A trained classifier (folder or Hub id) to check labels with (repeatable)."),
     ] = None,
     mauve: Annotated[bool, typer.Option("--mauve", help="MAUVE as well; needs the extra mauve.")] = False,
+    paraphrases: Annotated[
+        bool,
+        typer.Option("--paraphrases", help="Benchmark dialogues told in other words (encodes the benchmarks)."),
+    ] = False,
     as_json: Annotated[bool, JSON] = False,
     judge: Annotated[
         str | None,
@@ -93,8 +97,11 @@ def measure(
     from erc_synth.generation.quality.measure import Extras, measure_quality
     from erc_synth.generation.quality.subjects import default_reference, find_subject
     from erc_synth.generation.quality.table import table
+    from erc_synth.loaders.errors import ErcSynthError
     from erc_synth.loaders.files import write_json
 
+    if paraphrases and not encoder:
+        raise ErcSynthError("--paraphrases needs the sentence encoder.", hint="Leave --no-encoder out.")
     subject = find_subject(dataset, curated, data_dir, split)
     path = _writable(out or _out_of(subject, curated, split))
     reference = _reference(against, subject, curated, data_dir) if against else default_reference(subject, data_dir)
@@ -109,6 +116,7 @@ def measure(
             extras=Extras(
                 (*_annotators(annotator or ()), *judges),
                 mauve,
+                paraphrases,
                 lambda step: typer.echo(f"measuring {step} ...", err=True),
             ),
         )

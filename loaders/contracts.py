@@ -307,6 +307,21 @@ class Doubtful(TypedDict):
     likelier: str
 
 
+class Paraphrase(TypedDict):
+    """A dialogue that tells a benchmark dialogue (`of`) again in other words; the similarity is 0..1."""
+
+    dialogue_id: str
+    of: str
+    similarity: float
+
+
+class Paraphrases(TypedDict):
+    """What was found in one benchmark split, of so many dialogues that were long enough to be searched."""
+
+    searched: int
+    found: list[Paraphrase]
+
+
 class Quality(TypedDict):
     """The content of ``<config>.quality.json`` (schema_version 1)."""
 
@@ -324,6 +339,7 @@ class Quality(TypedDict):
     target_compliance: dict[str, Compliance]
     doubtful_labels: list[Doubtful]
     leaks: dict[str, LeakRow]
+    paraphrases: NotRequired[dict[str, Paraphrases]]
     notes: list[str]
     section: str
 

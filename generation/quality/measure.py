@@ -10,7 +10,7 @@ Not covered: usefulness for training (TSTR is measured by training), people's ju
 reference {value, low, high} or null, reading}}, `label_counts`, `label_agreement` (null or {judge_trained_on, over,
 kappa_by_label, ceiling_by_label}, both {label: {value, low, high}}), `annotators` and `target_compliance` (see
 `loaders.contracts`), `doubtful_labels` [{dialogue_id,
-utterance_id, given, likelier}], `leaks` (see `leaks.check_set`), `notes` [str],
+utterance_id, given, likelier}], `leaks` (see `leaks.check_set`), `paraphrases` where asked for, `notes` [str],
 `section` (the measures as a Markdown table, for card and report). A share is a fraction 0..1; intervals are 95 %.
 
 What depends on size is measured at equal size: wording and divergence at equal words, meaning at an equal number
@@ -30,6 +30,7 @@ from erc_synth.generation.curation.leaks import LeakTable, check_set
 from erc_synth.generation.quality import annotate, diversity, likeness, manifold, shape
 from erc_synth.generation.quality import labels as label_check
 from erc_synth.generation.quality.diversity import Estimate
+from erc_synth.generation.quality.paraphrases import paraphrases
 from erc_synth.generation.quality.table import section
 from erc_synth.loaders.contracts import Agreement, AnnotatorAgreement, Doubtful, Measure, Quality, QualitySize
 from erc_synth.loaders.errors import ErcSynthError
@@ -102,11 +103,13 @@ class Extras:
     Attributes:
         annotators: Judges that read whole dialogues (see `annotate`).
         mauve: Measure MAUVE as well (needs the extra `mauve`, takes some seconds).
+        paraphrases: Look for paraphrases of benchmark dialogues (encodes every line of the benchmarks: minutes).
         say: Told the name of each step when it starts.
     """
 
     annotators: tuple[label_check.Annotator, ...] = ()
     mauve: bool = False
+    paraphrases: bool = False
     say: Callable[[str], None] = lambda _: None
 
 
@@ -158,7 +161,12 @@ def measure_quality(
         say(f"annotator {annotator.name}")
         work.annotator(annotator)
     say("leaks")
-    return work.content(check_set(subject.name, subject.splits, benchmarks or {}))
+    content = work.content(check_set(subject.name, subject.splits, benchmarks or {}))
+    if extras.paraphrases and encode is not None:
+        say("paraphrases")
+        others = {source: ds for source, ds in (benchmarks or {}).items() if source.split("/")[0] != subject.name}
+        content["paraphrases"] = paraphrases(subject.dialogues, others, encode)
+    return content
 
 
 class _Work:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from erc_synth.loaders.contracts import Interval, Measure, Quality
 
+SHOWN = 5  # paraphrases named for each split
+
 
 def table(content: Quality) -> str:
     """The content of `quality.json` as plain text for a terminal."""
@@ -44,6 +46,11 @@ def table(content: Quality) -> str:
         counts = "".join(f"{row[kind]:>8}" for kind in ("exact", "ngram8", "near_duplicate"))
         shared = f"{row.get('shared_lines', 0):>19.1%}"
         rows.append(f"  {source:<28}{counts + ' ' + shared if row['checked'] else '   not checked'}")
+    if "paraphrases" in content:
+        rows += ["", "paraphrases of benchmark dialogues, by embedding (dialogues)"]
+    for source, told in content.get("paraphrases", {}).items():
+        ids = ", ".join(f"{one['dialogue_id']} ({one['similarity']:.2f})" for one in told["found"][:SHOWN])
+        rows.append(f"  {source:<28}{len(told['found']):>8} of {told['searched']}  {ids}".rstrip())
     return "\n".join([*rows, "", *content["notes"]]).rstrip()
 
 

@@ -24,6 +24,7 @@ MISTAKES = {
     "quality meldd": "Unknown data set 'meldd'",
     "quality meld_natural --split tset": "no split 'tset'",
     "quality meld_natural --judge-model gpt": "options need --judge",
+    "quality meld_natural --paraphrases --no-encoder": "--paraphrases needs the sentence encoder",
     "quality meld_natural --judge gpt": "Unknown engine 'gpt'",
     "quality meld_natural --judge openai": "This engine needs an address",
     "quality sheet meld_natural --lines 0": "--lines",
