@@ -10,8 +10,9 @@ Input: a backbone, token lists. Output: one state per sequence. Not covered: bac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-try:
-    from torch.nn.attention.varlen import varlen_attn  # torch 2.10 and later
-except ImportError:
-    varlen_attn = None  # type: ignore[assignment]
-
 BERT_TYPE = ("bert", "roberta", "xlm-roberta", "camembert")
 HALF = (torch.bfloat16, torch.float16)
 BLOCK = 2**20  # attention weights at a time without gradients: 4 MB stay in the cache
 DRAWS = 2**16  # values of the 16 random bits of an element
+
+
+@cache
+def joined_kernel() -> Callable[..., Any] | None:
+    """Torch's attention over joined tokens (2.10 and later); imported when wanted: its compiler comes along, 1.5 s."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return varlen_attn
 
 
 def fits(backbone: nn.Module) -> bool:
@@ -116,7 +122,7 @@ def path_of(backbone: Any) -> str:
     if dtype not in HALF:
         return "blocks"
     drops = backbone.training and backbone.config.attention_probs_dropout_prob > 0
-    if kind == "cuda" and varlen_attn is not None and not drops:
+    if kind == "cuda" and not drops and joined_kernel() is not None:
         return "joined"
     return "rounded" if kind == "cpu" else "blocks"
 
@@ -187,8 +193,10 @@ def _layer(layer: Any, tokens: Tensor, rows: Rows, at: Tensor | None = None) -> 
 def _joined(query: Tensor, key: Tensor, value: Tensor, heads: int, asked: Rows, rows: Rows) -> Tensor:
     """Attention of joined tokens ``[tokens, width]`` without padding."""
     q, k, v = (part.view(len(part), heads, -1) for part in (query, key, value))
-    heard: Any = varlen_attn(q, k, v, asked.starts, rows.starts, asked.longest, rows.longest)  # type: ignore[arg-type]
-    return heard.flatten(1)  # type: ignore[no-any-return]
+    attend = joined_kernel()
+    assert attend is not None  # `path_of` has looked
+    heard: Tensor = attend(q, k, v, asked.starts, rows.starts, asked.longest, rows.longest)
+    return heard.flatten(1)
 
 
 def _lowered(tokens: Tensor) -> Tensor:

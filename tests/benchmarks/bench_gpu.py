@@ -299,11 +299,11 @@ class Flex:
 
 
 def without_varlen(encoder, sequences):
-    kept, packed.varlen_attn = packed.varlen_attn, None
+    kept, packed.joined_kernel = packed.joined_kernel, lambda: None
     try:
         return encoder(sequences)
     finally:
-        packed.varlen_attn = kept
+        packed.joined_kernel = kept
 
 
 def compiled(device):

@@ -1,6 +1,7 @@
 """How each stage grows with the number of dialogues: bytes, CPU, memory, and how many planted duplicates are found.
 
 Usage: python tests/benchmarks/bench_scale.py [--sizes 10000 100000] [--out scale.json]
+       python tests/benchmarks/bench_scale.py --plot scale.json --out docs/scale.svg      (pip install matplotlib)
 Every stage is the ordinary command in a process of its own, measured by the operating system; a fake server in this
 process answers. Of the answers 1 % are copies of ten dialogues and 1 % are these with one word changed.
 """
@@ -94,11 +95,38 @@ def stages(count, folder):
     return found
 
 
+def plot(figures, out):
+    """CPU time and peak memory of each stage by the number of dialogues, both axes logarithmic."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "erc-synth"
+    from matplotlib import pyplot
+
+    sizes = [int(size) for size in figures]
+    figure, (time_axes, memory_axes) = pyplot.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+    for stage, mark in zip(("generate", "curate", "build", "stream"), "osv^", strict=True):
+        rows = [figures[size][stage] for size in figures]
+        time_axes.plot(sizes, [row["cpu"] for row in rows], marker=mark, label=stage)
+        memory_axes.plot(sizes, [row["mb"] for row in rows], marker=mark, label=stage)
+    memory_axes.axhline(4096, color="grey", linestyle=":")
+    memory_axes.text(sizes[0], 4096 * 1.06, "4 GB", color="grey", fontsize=8)
+    for axes, title in ((time_axes, "CPU seconds"), (memory_axes, "peak memory, MB")):
+        axes.set(xscale="log", yscale="log", xlabel="dialogues of 8 turns", title=title)
+        axes.grid(visible=True, alpha=0.3)
+    time_axes.legend(frameon=False, fontsize=8)
+    figure.savefig(out, metadata={"Date": None})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sizes", nargs="+", type=int, default=[10_000, 100_000])
-    parser.add_argument("--out", help="JSON file of all figures")
+    parser.add_argument("--out", help="JSON file of all figures, or the plot")
+    parser.add_argument("--plot", type=Path, help="JSON file of an earlier run, to be drawn")
     args = parser.parse_args()
+    if args.plot:
+        plot(json.loads(args.plot.read_text()), args.out)
+        return
     found = {}
     for count in args.sizes:
         with tempfile.TemporaryDirectory() as place:

@@ -82,7 +82,7 @@ def plain_varlen(query, key, value, starts, key_starts, longest, longest_key):
 def test_joined_attention_equals_the_backbone(encoder, sequences, readout, monkeypatch):
     encoder.eval()
     _, wanted = own(encoder, sequences, readout)
-    monkeypatch.setattr(packed, "varlen_attn", plain_varlen)
+    monkeypatch.setattr(packed, "joined_kernel", lambda: plain_varlen)
     monkeypatch.setattr(packed, "path_of", lambda _: "joined")
     assert (encoder(sequences, readout) - wanted).abs().max() < 1e-12
 
