@@ -259,7 +259,7 @@ def rays(delay=0.5, width=8, each=320):
               f"{rate / (count * width / delay):.1%}", flush=True)  # fmt: skip
 
 
-def ray_kills(kills=20, dialogues=1_500, shards=4):
+def ray_kills(kills=20, dialogues=4_000, shards=4):
     """Kills of a worker, the raylet, the head or the driver at random, while four shards run under a local Ray."""
     draw, lost, before = random.Random(0), 0, set()
     with Server("--delay", "0.1", "--faults", "0.1") as server, tempfile.TemporaryDirectory() as out:
@@ -271,8 +271,10 @@ def ray_kills(kills=20, dialogues=1_500, shards=4):
         while sum(done.values()) < kills:
             if child is None or child.poll() is not None:
                 child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                time.sleep(10)
-            time.sleep(draw.uniform(1, 5))
+            until = time.monotonic() + 60  # a cluster starts within it; something must be there to be lost
+            while time.monotonic() < until and len({r["index"] for r in accepted_under(out)}) <= len(before):
+                time.sleep(0.2)
+            time.sleep(draw.uniform(0, 3))
             victim = draw.choice(list(RAY_PARTS))
             pids = subprocess.run(["pgrep", "-f", RAY_PARTS[victim]], capture_output=True, text=True).stdout.split()
             if not pids:
@@ -286,9 +288,9 @@ def ray_kills(kills=20, dialogues=1_500, shards=4):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(30)  # it may see the loss, or not: then it is ended as its user would
                 child.kill()
-                subprocess.run(["ray", "stop", "--force"], capture_output=True)
+                subprocess.run(STOP_RAY, capture_output=True)
         child.kill()
-        subprocess.run(["ray", "stop", "--force"], capture_output=True)
+        subprocess.run(STOP_RAY, capture_output=True)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         indices = [r["index"] for r in read_attempts(Path(out) / RECIPE.name / "journal.jsonl")
                    if r["outcome"] == "accepted"]  # fmt: skip
@@ -296,6 +298,7 @@ def ray_kills(kills=20, dialogues=1_500, shards=4):
               f"same final set of jobs: {sorted(set(indices)) == list(range(dialogues))}")  # fmt: skip
 
 
+STOP_RAY = [Path(sys.executable).with_name("ray"), "stop", "--force"]
 RAY_PARTS = {"worker": "ray::_on_a_worker", "head": "gcs_server", "raylet": "raylet/raylet",
              "driver": "erc_synth.cli.main generate"}  # fmt: skip
 
