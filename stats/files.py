@@ -11,6 +11,7 @@ import codecs
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 from erc_synth.stats.errors import StatsError
@@ -87,6 +88,9 @@ def decoded(data: bytes) -> str:
         return data.decode("cp1252")
 
 
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+
 def text_rows(text: str, where: str) -> Rows:
     """Rows of separated text; the separator is the one that the header holds most of.
 
@@ -100,7 +104,7 @@ def text_rows(text: str, where: str) -> Rows:
         separator, lines = lines[0][4], lines[1:]
     if not lines:
         return []
-    separator = separator or max((";", "\t", ","), key=lines[0].count)
+    separator = separator or max((";", "\t", ","), key=QUOTED.sub("", lines[0]).count)
     try:
         header, *body = csv.reader([line + "\n" for line in lines], delimiter=separator, strict=True)
     except csv.Error as error:

@@ -5,12 +5,13 @@ import csv
 import io
 import json
 import math
+import random
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from erc_synth.stats.analysis import analyse
@@ -91,6 +92,7 @@ def test_bayes_counts_the_edge_half_and_the_prior_at_half_strength():
 
 
 @settings(max_examples=60, deadline=None)
+@example([";", "0;"], ["0", "1"], ",", "utf-8", random.Random(0))  # more separators inside quotes than between them
 @given(
     st.lists(names, min_size=2, max_size=4, unique=True),
     st.lists(names, min_size=2, max_size=4, unique=True),

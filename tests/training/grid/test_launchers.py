@@ -103,7 +103,8 @@ else:  # as accelerate: the script is a child
     sys.exit(subprocess.call([sys.executable, __file__, "script"]))
 """
 ASKER = """
-import pathlib, sys
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from erc_synth.training.grid.cells import Folders
 from erc_synth.training.grid.launchers import Launch, run_trainings
 from erc_synth.training.grid.plan import Plan
