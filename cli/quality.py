@@ -105,12 +105,13 @@ def measure(
     subject = find_subject(dataset, curated, data_dir, split)
     path = _writable(out or _out_of(subject, curated, split))
     reference = _reference(against, subject, curated, data_dir) if against else default_reference(subject, data_dir)
+    benchmarks = benchmark_splits(data_dir)
     llm = _Llm(judge, judge_endpoint or [], judge_model, judge_profile, judge_weights, judge_key_env, judge_key_file)
     with llm.opened(subject.labels) as judges:
         content = measure_quality(
             subject,
             reference,
-            benchmarks=benchmark_splits(data_dir),
+            benchmarks=benchmarks,
             encode=sentence_encoder() if encoder else None,
             seed=seed,
             extras=Extras(
