@@ -1,7 +1,7 @@
 """Which engine finds near-duplicate candidates best: SQLite row by row as `curate` does, DuckDB, polars, Ray Data.
 
 Usage: pip install duckdb polars; python tests/benchmarks/bench_engines.py [--dialogues 200000]
-The task is the part of curation that grows with the set: given 16 MinHash bands a dialogue, for each dialogue the first
+The task is the part of curation that grows with the set: given 16 bands a dialogue (`curate` has 36), for each dialogue the first
 earlier one that shares a band. Each engine runs in a process of its own, reads the same Parquet file and must find the
 same dialogues. What judging a dialogue costs beside it stands in docs/scale.md.
 """

@@ -60,6 +60,16 @@ def test_the_threshold_is_the_exact_similarity(words, seed):
     assert bool(seen.find(other)) or alike < 0.85
 
 
+def test_dialogues_of_one_style_are_hardly_ever_compared():
+    """Else the time of a set grows with its square."""
+    seen, talks = Seen(), [worded(lines(d)) for d in invented(600, turns=8)]
+    compared = 0
+    for number, said in enumerate(talks):
+        compared += sum(1 for other in talks[:number] if set(said.bands) & set(other.bands))
+        seen.add("c", str(number), said)
+    assert compared < 0.0005 * len(talks) ** 2 / 2
+
+
 def test_where_dialogues_went_is_known_and_surplus_is_forgotten():
     seen = Seen()
     for dialogue in SET[:3]:
