@@ -162,10 +162,10 @@ def measure_quality(
         work.annotator(annotator)
     say("leaks")
     content = work.content(check_set(subject.name, subject.splits, benchmarks or {}))
-    if extras.paraphrases and encode is not None:
+    if extras.paraphrases and work.encode is not None:
         say("paraphrases")
         others = {source: ds for source, ds in (benchmarks or {}).items() if source.split("/")[0] != subject.name}
-        content["paraphrases"] = paraphrases(subject.dialogues, others, encode)
+        content["paraphrases"] = paraphrases(subject.dialogues, others, work.encode)
     return content
 
 
