@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from erc_synth.generation.quality.answers import ReaderScores
     from erc_synth.generation.quality.labels import Annotator
-    from erc_synth.generation.quality.measure import Subject
+    from erc_synth.generation.quality.subject import Subject
     from erc_synth.loaders.schema import LabelSet
 
 

@@ -7,14 +7,22 @@ are there twice (`dataset_cards`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import overload
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import json_lines
 from erc_synth.loaders.labels import LabelSet
 from erc_synth.loaders.schema import SPLITS, Dialogue, Utterance
 
+HELD_DIALOGUES = 20_000
+"""Files of no more dialogues are held in memory (some 5 KB a dialogue), where reading them again costs nothing."""
+_BOM = b"\xef\xbb\xbf"
+_SAME_FILE = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 AGAIN = "Mend the line, or write the file again with erc-synth curate."
 
 
@@ -35,12 +43,69 @@ def curated_dialogues(path: Path, labels: LabelSet | None = None) -> Iterator[tu
             raise ErcSynthError(f"{path}, line {number}: {error}.", hint=AGAIN) from error
 
 
-def read_curated(path: Path, labels: LabelSet | None = None) -> dict[str, list[Dialogue]]:
-    """Split -> dialogues of a curated file; as `curated_dialogues`."""
-    splits: dict[str, list[Dialogue]] = {}
-    for split, dialogue in curated_dialogues(path, labels):
-        splits.setdefault(split, []).append(dialogue)
-    return splits
+def read_curated(path: Path, labels: LabelSet | None = None) -> dict[str, Sequence[Dialogue]]:
+    """Split -> dialogues of a curated file; as `curated_dialogues`.
+
+    Every line is checked at once. Those of a large file stay on disk and are read when they are asked for.
+    """
+    starts: dict[str, array[int]] = {}
+    state = path.stat() if path.is_file() else None
+    for (split, _), start in zip(curated_dialogues(path, labels), _starts(path), strict=True):
+        starts.setdefault(split, array("q")).append(start)
+    splits = {split: CuratedLines(path, found, state) for split, found in starts.items()}
+    small = sum(map(len, splits.values())) <= HELD_DIALOGUES
+    return {split: list(found) if small else found for split, found in splits.items()}
+
+
+def _starts(path: Path) -> Iterator[int]:
+    """Where each line that is not blank starts, in bytes."""
+    start = 0
+    with path.open("rb") as file:
+        for raw in file:
+            if raw.removeprefix(_BOM if start == 0 else b"").strip():
+                yield start
+            start += len(raw)
+
+
+class CuratedLines(Sequence[Dialogue]):
+    """Dialogues of a curated file that has been checked, each read when it is asked for.
+
+    Args:
+        path: The file.
+        starts: Where the line of each dialogue starts, in bytes.
+        state: Of the file when it was checked.
+
+    Raises:
+        ErcSynthError: The file was changed meanwhile.
+    """
+
+    def __init__(self, path: Path, starts: array[int], state: os.stat_result | None) -> None:
+        self._path, self._starts, self._state = path, starts, state
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, at: int) -> Dialogue: ...
+    @overload
+    def __getitem__(self, at: slice) -> CuratedLines: ...
+    def __getitem__(self, at: int | slice) -> Dialogue | CuratedLines:
+        """One dialogue, or a part that is read as lazily."""
+        if isinstance(at, slice):
+            return CuratedLines(self._path, self._starts[at], self._state)
+        return next(self._read([self._starts[at]]))
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        return self._read(self._starts)
+
+    def _read(self, starts: Iterable[int]) -> Iterator[Dialogue]:
+        with self._path.open("rb") as file:
+            now = os.fstat(file.fileno())
+            if self._state is None or any(getattr(now, key) != getattr(self._state, key) for key in _SAME_FILE):
+                raise ErcSynthError(f"{self._path} was changed while it was read.", hint="Start again.")
+            for start in starts:
+                file.seek(start)
+                yield _checked(json.loads(file.readline().removeprefix(_BOM)), None)[1]
 
 
 def _checked(record: Mapping[str, object], labels: LabelSet | None) -> tuple[str, Dialogue]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -135,7 +135,7 @@ class Seen:
         self._table.execute("DELETE FROM kept WHERE config = ? AND split = ''", (config,))
 
 
-def repeated(dialogues: Sequence[Dialogue]) -> list[bool]:
+def repeated(dialogues: Iterable[Dialogue]) -> list[bool]:
     """Which dialogues have the same or nearly the same words as an earlier one; short ones are not judged."""
     seen = Seen()
     again = []

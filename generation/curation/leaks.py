@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,6 @@ from typing import Any
 from rapidfuzz.distance import LCSseq
 
 from erc_synth.loaders.contracts import LeakRow
-from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.names import find_data_dir, table_benchmarks
 from erc_synth.loaders.schema import SPLITS, Dialogue, to_dialogues
 from erc_synth.loaders.wording import SHINGLE, lines, ngrams
@@ -285,40 +283,3 @@ def leak_table(
         }
         for source in sources
     }
-
-
-def check_set(
-    name: str, splits: Mapping[str, Sequence[Dialogue]], benchmarks: Mapping[str, Sequence[Dialogue]]
-) -> LeakTable:
-    """Leak table of a whole set, with ``shared_lines`` (a share 0..1) for each source that was searched.
-
-    Searched are the benchmarks, but for the set itself, and the set's own validation and test splits
-    (``itself/<split>``: dialogues of the other splits that hit it).
-    """
-    held = {f"itself/{s}": ds for s, ds in splits.items() if s != SPLITS[0] and len(splits) > 1}
-    others = {source: ds for source, ds in benchmarks.items() if source.split("/")[0] != name}
-    index = LeakIndex({**others, **held})
-    found = [
-        Found([hit for hit in index.hits(dialogue) if hit.source != f"itself/{split}"])
-        for split, dialogues in splits.items()
-        for dialogue in dialogues
-    ]
-    table = leak_table(found, index.sources)
-    for source, dialogues in {**others, **held}.items():
-        asked = [d for split, ds in splits.items() if source != f"itself/{split}" for d in ds]
-        with suppress(ErcSynthError):  # no line of five words
-            table[source]["shared_lines"] = shared_line_share(asked, dialogues)
-    return table
-
-
-def shared_line_share(lines_of: Sequence[Dialogue], others: Sequence[Dialogue], least_words: int = 5) -> float:
-    """Share (0..1) of the lines of `least_words` and more words that occur in the other dialogues.
-
-    Raises:
-        ErcSynthError: No line is that long.
-    """
-    known = {" ".join(turn) for dialogue in others for turn in lines(dialogue)}
-    asked = [" ".join(turn) for dialogue in lines_of for turn in lines(dialogue) if len(turn) >= least_words]
-    if not asked:
-        raise ErcSynthError(f"No line has {least_words} words or more.", hint="Ask for shorter lines.")
-    return sum(line in known for line in asked) / len(asked)

@@ -9,7 +9,7 @@ Not covered: the plain judge on sentence embeddings (`labels`), people (`answers
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ def ask(annotator: Annotator, dialogues: Sequence[Dialogue], seed: int) -> Said:
         ErcSynthError: It does not answer with one row a turn.
     """
     chance = np.random.default_rng([numpy_seed(seed), 7])
-    taken = [dialogues[number] for number in sorted(chance.permutation(len(dialogues))[:MOST_DIALOGUES])]
+    taken = [dialogues[int(number)] for number in sorted(chance.permutation(len(dialogues))[:MOST_DIALOGUES])]
     answers = annotator.probabilities(taken) if taken else []
     if len(answers) != len(taken):
         raise ErcSynthError(f"{annotator.name} did not answer for each dialogue.")
@@ -94,7 +94,7 @@ def _kappas(said: Said, labels: LabelSet, seed: int) -> tuple[Interval, dict[str
     return overall.to_json(), {label: found.to_json() for label, found in by_label.items()}
 
 
-def compliance(dialogues: Sequence[Dialogue], said: Said | None, seed: int) -> dict[str, Compliance]:
+def compliance(dialogues: Iterable[Dialogue], said: Said | None, seed: int) -> dict[str, Compliance]:
     """For each asked-for emotion: the share of dialogues in which a turn is labelled so, and heard so.
 
     ``labelled`` trusts the generator's own labels, ``heard`` the annotator's; both are shares 0..1 of dialogues.
@@ -102,20 +102,22 @@ def compliance(dialogues: Sequence[Dialogue], said: Said | None, seed: int) -> d
     heard_in = (
         {d.dialogue_id: set(spoken) for d, spoken in zip(said.dialogues, said.labels, strict=True)} if said else {}
     )
-    asked: dict[str, list[Dialogue]] = defaultdict(list)
+    labelled: dict[str, list[bool]] = defaultdict(list)
+    heard: dict[str, list[bool]] = defaultdict(list)
     for dialogue in dialogues:
-        if dialogue.target_emotion is not None:
-            asked[dialogue.target_emotion].append(dialogue)
-    found: dict[str, Compliance] = {}
-    for emotion, asking in sorted(asked.items()):
-        labelled = [any(turn.emotion == emotion for turn in dialogue.utterances) for dialogue in asking]
-        heard = [emotion in heard_in[d.dialogue_id] for d in asking if d.dialogue_id in heard_in]
-        found[emotion] = {
-            "dialogues": len(asking),
-            "labelled": _share(labelled, seed),
-            "heard": _share(heard, seed) if heard else None,
+        emotion = dialogue.target_emotion
+        if emotion is not None:
+            labelled[emotion].append(emotion in dialogue.emotions)
+            if dialogue.dialogue_id in heard_in:
+                heard[emotion].append(emotion in heard_in[dialogue.dialogue_id])
+    return {
+        emotion: {
+            "dialogues": len(flags),
+            "labelled": _share(flags, seed),
+            "heard": _share(heard[emotion], seed) if emotion in heard else None,
         }
-    return found
+        for emotion, flags in sorted(labelled.items())
+    }
 
 
 def _share(flags: Sequence[bool], seed: int) -> Interval:

@@ -46,12 +46,11 @@ def interval(draws: Sequence[float], value: float | None = None) -> Estimate:
     return Estimate(float(np.mean(draws)) if value is None else value, float(low), float(high))
 
 
-def equal_words(*sets: Sequence[Lines]) -> int:
-    """Words to draw so that sets can be compared: half of the smallest set, at most `MOST_WORDS`.
+def equal_words(*sizes: int) -> int:
+    """Words to draw so that sets of so many words can be compared: half of the smallest, at most `MOST_WORDS`.
 
     Half, because draws of everything would all be the same and show no spread.
     """
-    sizes = [sum(len(line) for dialogue in dialogues for line in dialogue) for dialogues in sets]
     return max(1, min(MOST_WORDS, min(sizes) // 2))
 
 

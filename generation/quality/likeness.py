@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 REPLICATES = 200
 DRAWS = 100
+REMEMBERED = 50_000  # texts: 75 MB of vectors
 NEIGHBOURS = 3
 FOLDS = 5
 BATCH_TOKENS = 1_024  # measured: less padding than 64 lines at once, and small enough for the cache
@@ -39,25 +40,26 @@ Encode = Callable[[Sequence[str]], "NDArray[np.float32]"]
 Name = Callable[[str], str]
 
 
-def resampled(dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float], seed: int) -> Estimate:
-    """A measure of dialogues with a bootstrap interval over dialogues."""
-    chance = np.random.default_rng([numpy_seed(seed), len(dialogues)])
-    draws = [
-        measure([dialogues[number] for number in chance.integers(0, len(dialogues), len(dialogues))])
-        for _ in range(REPLICATES)
-    ]
-    return interval(draws, measure(dialogues))
-
-
 def at_equal_words(
-    dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float], budget: int, seed: int
+    dialogues: Sequence[Dialogue],
+    measure: Callable[[Sequence[Dialogue]], float],
+    budget: int,
+    seed: int,
+    sizes: Sequence[int] | NDArray[np.int32] | None = None,
 ) -> Estimate:
     """A measure that depends on size: mean and spread over draws of whole dialogues with `budget` words.
 
     Drawn without replacement: a bootstrap would count dialogues twice and lift every divergence. The spread
     of halves of a set is the sampling error of the whole (delete-half jackknife, Shao and Wu 1989).
+
+    Args:
+        dialogues: The set.
+        measure: Of some of its dialogues.
+        budget: Words of each draw.
+        seed: Of the draws.
+        sizes: Words of each dialogue, where they are known already.
     """
-    sizes = [sum(map(len, lines(dialogue))) for dialogue in dialogues]
+    sizes = [sum(map(len, lines(dialogue))) for dialogue in dialogues] if sizes is None else sizes
     chance = np.random.default_rng([numpy_seed(seed), 5])
     draws = []
     for _ in range(DRAWS):
@@ -65,8 +67,8 @@ def at_equal_words(
         for number in chance.permutation(len(dialogues)):
             if words >= budget:
                 break
-            taken.append(dialogues[number])
-            words += sizes[number]
+            taken.append(dialogues[int(number)])
+            words += int(sizes[number])
         draws.append(measure(taken))
     return interval(draws)
 
@@ -155,14 +157,17 @@ def batches_of(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def remembered(encode: Encode) -> Encode:
-    """The same encoder, that encodes no text twice: samples of one set overlap, and "Yeah." is said often."""
+    """The same encoder, that encodes hardly a text twice: samples of one set overlap, and "Yeah." is said often.
+
+    It remembers the first `REMEMBERED` texts, so that a large set does not fill the memory.
+    """
     known: dict[str, NDArray[np.float32]] = {}
 
     def again(texts: Sequence[str]) -> NDArray[np.float32]:
         new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known.update(zip(new, encode(new), strict=True))
-        return np.stack([known[text] for text in texts])
+        found = dict(zip(new, encode(new), strict=True)) if new else {}
+        known.update(islice(found.items(), max(0, REMEMBERED - len(known))))
+        return np.stack([known[text] if text in known else found[text] for text in texts])
 
     return again
 
@@ -284,6 +289,7 @@ def share_by_dialogue(right: np.ndarray, groups: np.ndarray, seed: int) -> Estim
     _, member = np.unique(groups, return_inverse=True)
     hits = np.bincount(member, weights=right)
     sizes = np.bincount(member)
-    picks = np.random.default_rng([numpy_seed(seed), 1]).integers(0, len(sizes), (REPLICATES, len(sizes)))
-    shares = hits[picks].sum(1) / sizes[picks].sum(1)
-    return interval(shares.tolist(), float(right.mean()))
+    chance = np.random.default_rng([numpy_seed(seed), 1])
+    picks = (chance.integers(0, len(sizes), len(sizes)) for _ in range(REPLICATES))
+    shares = [float(hits[pick].sum() / sizes[pick].sum()) for pick in picks]
+    return interval(shares, float(right.mean()))

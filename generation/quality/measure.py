@@ -15,85 +15,37 @@ utterance_id, given, likelier}], `leaks` (see `leaks.check_set`), `paraphrases` 
 
 What depends on size is measured at equal size: wording and divergence at equal words, meaning at an equal number
 of lines (each is one point of the encoder's space). Means and shares do not, and use the whole set.
+Dialogues are read one after the other, or by number where they are drawn, and never held: memory grows by some
+hundred bytes a dialogue.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar, overload
 
 import numpy as np
+from tqdm import tqdm
 
 from erc_synth.generation.curation.copies import repeated
-from erc_synth.generation.curation.leaks import LeakTable, check_set
-from erc_synth.generation.quality import annotate, diversity, likeness, manifold, shape
-from erc_synth.generation.quality import labels as label_check
-from erc_synth.generation.quality.diversity import Estimate
+from erc_synth.generation.curation.leak_check import OWN_DIALOGUES, check_set, held_out
+from erc_synth.generation.quality import annotate, diversity, judging, likeness, manifold, shape
+from erc_synth.generation.quality.diversity import Estimate, Lines
+from erc_synth.generation.quality.findings import Findings
+from erc_synth.generation.quality.labels import Annotator
+from erc_synth.generation.quality.meaning import compare_meaning
 from erc_synth.generation.quality.paraphrases import paraphrases
+from erc_synth.generation.quality.subject import Subject, Tally
 from erc_synth.generation.quality.table import section
-from erc_synth.loaders.contracts import Agreement, AnnotatorAgreement, Doubtful, Measure, Quality, QualitySize
+from erc_synth.loaders.contracts import AnnotatorAgreement, Quality, QualitySize
 from erc_synth.loaders.errors import ErcSynthError
-from erc_synth.loaders.schema import Dialogue, LabelSet
-from erc_synth.loaders.seeds import numpy_seed
+from erc_synth.loaders.schema import Dialogue
 from erc_synth.loaders.wording import lines
 
 Count = Callable[[Sequence[Dialogue], likeness.Name], Counter[str]]
-ENCODED_LINES = 1000
-JUDGE_LINES = 4000
-DOUBTFUL_SHOWN = 20
-READINGS = {
-    "turns per dialogue": "",
-    "speakers per dialogue": "",
-    "words per utterance": "",
-    "repeated dialogues": "0 = each one is new",
-    "label entropy": "1 = balanced",
-    "distinct-1": "higher = more diverse",
-    "distinct-2": "higher = more diverse",
-    "distinct-3": "higher = more diverse",
-    "compression ratio": "lower = more diverse",
-    "self-BLEU": "lower = more diverse",
-    "vocabulary": "higher = more diverse",
-    "Heaps exponent": "higher = vocabulary keeps growing",
-    "label divergence": "0 = same distribution",
-    "label transition divergence": "0 = same distribution",
-    "questions": "share of lines",
-    "readability (ARI)": "US school years",
-    "self-repetition": "lower = more diverse",
-    "template rate": "share of lines that open like three others",
-    "two-sample accuracy": "0.5 = cannot be told apart, less = near copies",
-    "density": "1 = as dense as real",
-    "coverage": "1 = covers all of the real region",
-    "Fréchet distance": "0 = same mean and spread",
-    "Vendi score": "effective number of different lines",
-    "MAUVE": "1 = same distribution",
-    "precision": "1 = all inside the real region",
-    "recall": "1 = covers all of the real region",
-    "label agreement (kappa)": "reference = the judge's ceiling on real test data",
-    "doubtful labels": "share by confident learning",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A data set to be measured.
-
-    Attributes:
-        name: As it was asked for.
-        splits: Split -> dialogues.
-        labels: Its label set.
-        curated: True when it was read from a curated file.
-    """
-
-    name: str
-    splits: Mapping[str, Sequence[Dialogue]]
-    labels: LabelSet
-    curated: bool = False
-
-    @property
-    def dialogues(self) -> list[Dialogue]:
-        """All dialogues that have a turn, split after split."""
-        return [dialogue for split in self.splits.values() for dialogue in split if dialogue.utterances]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +59,7 @@ class Extras:
         say: Told the name of each step when it starts.
     """
 
-    annotators: tuple[label_check.Annotator, ...] = ()
+    annotators: tuple[Annotator, ...] = ()
     mauve: bool = False
     paraphrases: bool = False
     say: Callable[[str], None] = lambda _: None
@@ -136,311 +88,202 @@ def measure_quality(
         ErcSynthError: The set is empty or has no word, or an annotator knows other labels.
     """
     extras = extras or Extras()
-    say = extras.say
     for annotator in extras.annotators:
         annotate.check_labels(annotator, subject.labels)
-    for checked in (subject, *([reference] if reference else [])):
-        if not any(word for dialogue in checked.dialogues for word in lines(dialogue)):
-            raise ErcSynthError(f"{checked.name} has no text to measure.", hint="Check the file or the split.")
-    work = _Work(subject, reference, likeness.remembered(encode) if encode else None, seed)
-    work.mauve = extras.mauve
     if extras.mauve:
         manifold.need_mauve()
-    say("shape and labels")
+    extras.say("shape and labels")
+    own, real = _Counted.of(subject), _Counted.of(reference) if reference else None
+    work = _Work(own, real, likeness.remembered(encode) if encode else None, seed, extras)
     work.shape()
-    say("wording")
+    extras.say("wording")
     work.wording()
-    if encode is None:
-        work.notes.append("No sentence encoder: figures of meaning and label check left out.")
-    else:
-        say("meaning (sentence encoder)")
-        work.meaning()
-        say("label check")
-        work.label_check()
-    for annotator in extras.annotators:
-        say(f"annotator {annotator.name}")
-        work.annotator(annotator)
-    say("leaks")
-    content = work.content(check_set(subject.name, subject.splits, benchmarks or {}))
+    judged = work.meaning_and_labels()
+    work.ask_annotators()
+    extras.say("leaks")
+    benchmarks = benchmarks or {}
+    table = check_set(subject.name, subject.splits, benchmarks, seed)
+    work.note_drawn_splits()
+    content: Quality = {
+        "schema_version": 1,
+        "dataset": subject.name,
+        "reference": reference.name if reference else None,
+        "seed": seed,
+        "size": own.size,
+        "reference_size": real.size if real else None,
+        "equal_words": work.budget,
+        "measures": work.findings.measures,
+        "label_counts": dict(sorted(own.tally.label_counts.items())),
+        "label_agreement": judged.agreement,
+        "annotators": work.annotators,
+        "target_compliance": annotate.compliance(own.dialogues, work.heard, seed),
+        "doubtful_labels": judged.doubtful,
+        "leaks": table,
+        "notes": work.findings.notes,
+        "section": section(work.findings.measures, reference.name if reference else None),
+    }
     if extras.paraphrases and work.encode is not None:
-        say("paraphrases")
-        others = {source: ds for source, ds in (benchmarks or {}).items() if source.split("/")[0] != subject.name}
-        content["paraphrases"] = paraphrases(subject.dialogues, others, work.encode)
+        extras.say("paraphrases")
+        others = {source: ds for source, ds in benchmarks.items() if source.split("/")[0] != subject.name}
+        content["paraphrases"] = paraphrases(_watched(own.dialogues, "paraphrases"), others, work.encode)
     return content
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A subject, its dialogues in one sequence, and their counts."""
+
+    subject: Subject
+    dialogues: Sequence[Dialogue]
+    tally: Tally
+
+    @classmethod
+    def of(cls, subject: Subject) -> _Counted:
+        dialogues = subject.dialogues
+        tally = Tally(_watched(dialogues, "count"))
+        if not tally.words.any():
+            raise ErcSynthError(f"{subject.name} has no text to measure.", hint="Check the file or the split.")
+        return cls(subject, dialogues, tally)
+
+    @property
+    def size(self) -> QualitySize:
+        dialogues, utterances, _, words, *_ = self.tally.counts.sum(0, dtype=np.int64).tolist()
+        return {"dialogues": dialogues, "utterances": utterances, "words": words}
+
+
+class _Spoken(Sequence[Lines]):
+    """The words of each dialogue, split when they are asked for."""
+
+    def __init__(self, dialogues: Sequence[Dialogue]) -> None:
+        self._dialogues = dialogues
+
+    def __len__(self) -> int:
+        return len(self._dialogues)
+
+    @overload
+    def __getitem__(self, at: int) -> Lines: ...
+    @overload
+    def __getitem__(self, at: slice) -> _Spoken: ...
+    def __getitem__(self, at: int | slice) -> Lines | _Spoken:
+        return _Spoken(self._dialogues[at]) if isinstance(at, slice) else lines(self._dialogues[at])
+
+
 class _Work:
-    """Collects the measures of one subject."""
+    """Measures one subject, step by step."""
 
-    mauve = False
-
-    def __init__(self, subject: Subject, reference: Subject | None, encode: likeness.Encode | None, seed: int) -> None:
-        self.subject, self.reference, self.encode, self.seed = subject, reference, encode, seed
-        self.own = subject.dialogues
-        self.real = reference.dialogues if reference else []
-        self.measures: dict[str, Measure] = {}
-        self.notes: list[str] = []
-        self.agreement: Agreement | None = None
+    def __init__(
+        self, own: _Counted, real: _Counted | None, encode: likeness.Encode | None, seed: int, extras: Extras
+    ) -> None:
+        self.own, self.real, self.encode, self.seed, self.extras = own, real, encode, seed, extras
+        self.findings = Findings()
         self.annotators: list[AnnotatorAgreement] = []
         self.heard: annotate.Said | None = None
-        self.doubtful: list[Doubtful] = []
         self.budget = 0
 
-    def add(self, group: str, name: str, own: Estimate, real: Estimate | None = None) -> None:
-        reference = None if real is None else real.to_json()
-        self.measures[name] = {**own.to_json(), "group": group, "reference": reference, "reading": READINGS[name]}
-
     def shape(self) -> None:
-        classes, real_classes = len(self.subject.labels), len(self.reference.labels) if self.reference else 0
-        theirs = shape.shape(self.real, self.seed)
-        has_blanks = shape.spaced(self.own)
-        for name, estimate in shape.shape(self.own, self.seed).items():
+        own, real, add = self.own, self.real, self.findings.add
+        theirs = shape.shape(real.tally, self.seed) if real else {}
+        has_blanks = shape.spaced(own.tally)
+        for name, estimate in shape.shape(own.tally, self.seed).items():
             if has_blanks or name != shape.READABILITY:
-                self.add("shape", name, estimate, theirs.get(name))
+                add("shape", name, estimate, theirs.get(name))
         if not has_blanks:
-            self.notes.append(
+            self.findings.note(
                 "No readability: it counts letters of words, and this script puts no blanks between them."
             )
-        again, real_again = (Estimate(float(np.mean(repeated(ds)))) if ds else None for ds in (self.own, self.real))
-        self.add("shape", "repeated dialogues", again or Estimate(0.0), real_again)
+        add("shape", "repeated dialogues", *(_repeated_share(counted) for counted in (own, real) if counted))
+        even = (
+            shape.balance(counted.tally, len(counted.subject.labels), self.seed) for counted in (own, real) if counted
+        )
+        add("labels", "label entropy", *even)
+        if real:
+            self._divergences(own, real)
 
-        def balance(ds: Sequence[Dialogue], classes: int) -> float:
-            return likeness.entropy(likeness.label_counts(ds), classes)
-
-        real = self._estimate(self.real, lambda ds: balance(ds, real_classes))
-        self.add("labels", "label entropy", self._need(self.own, lambda ds: balance(ds, classes)), real)
-        self._divergences()
-
-    def _divergences(self) -> None:
+    def _divergences(self, own: _Counted, real: _Counted) -> None:
         """Both sets against one half of the reference; the other half says what chance alone gives."""
-        if not self.reference:
+        if len(real.dialogues) < 2:
+            self.findings.note(f"{real.subject.name} has too few dialogues for divergences.")
             return
-        if len(self.real) < 2:
-            self.notes.append(f"{self.reference.name} has too few dialogues for divergences.")
-            return
-        own_name, real_name, _ = _common_labels(self.subject.labels, self.reference.labels)
-        half, other = self.real[::2], self.real[1::2]
-        budget = diversity.equal_words(*([lines(d) for d in ds] for ds in (self.own, half)))
+        own_name, real_name, _ = judging.common_labels(own.subject.labels, real.subject.labels)
+        half, other = real.dialogues[::2], real.dialogues[1::2]
+        half_words = real.tally.words[::2]
+        budget = diversity.equal_words(int(own.tally.words.sum(dtype=np.int64)), int(half_words.sum(dtype=np.int64)))
         for title, count in (
             ("label divergence", likeness.label_counts),
             ("label transition divergence", likeness.transition_counts),
         ):
             theirs = count(other, real_name)
-            self.add(
+            self.findings.add(
                 "labels",
                 title,
                 *(
-                    likeness.at_equal_words(ds, _distance(count, name, theirs), budget, self.seed)
-                    for ds, name in ((self.own, own_name), (half, real_name))
+                    likeness.at_equal_words(dialogues, _distance(count, name, theirs), budget, self.seed, sizes)
+                    for dialogues, name, sizes in (
+                        (own.dialogues, own_name, own.tally.words),
+                        (half, real_name, half_words),
+                    )
                 ),
             )
-        self.notes.append(f"Divergences at {budget} words.")
+        self.findings.note(f"Divergences at {budget} words.")
 
     def wording(self) -> None:
-        own, real = ([lines(d) for d in ds] for ds in (self.own, self.real))
-        self.budget = diversity.equal_words(own, *([real] if real else []))
-        theirs = diversity.diversity(real, self.budget, self.seed) if real else {}
-        for name, estimate in diversity.diversity(own, self.budget, self.seed).items():
-            self.add("wording", name, estimate, theirs.get(name))
+        sets = [counted for counted in (self.own, self.real) if counted]
+        self.budget = diversity.equal_words(*(counted.size["words"] for counted in sets))
+        found = [diversity.diversity(_Spoken(counted.dialogues), self.budget, self.seed) for counted in sets]
+        for name in found[0]:
+            self.findings.add("wording", name, *(estimates[name] for estimates in found))
 
-    def meaning(self) -> None:
-        if not self.reference or self.encode is None:
-            return
-        texts, owners = likeness.sample_lines(self.own, ENCODED_LINES, self.seed)
-        halves = [likeness.sample_lines(self.real[part::2], len(texts), self.seed) for part in (0, 1)]
-        size = min(len(texts), *(len(half[0]) for half in halves))
-        if min(len(set(o[:size])) for o in (owners, halves[0][1], halves[1][1])) < 2:
-            self.notes.append("Too few dialogues for the two-sample test.")
-            return
-        self.notes.append(f"Meaning at {size} lines of each.")
-        made, real, other = (self.encode(t[:size]) for t in (texts, halves[0][0], halves[1][0]))
-        by = (owners[:size], halves[0][1][:size])
-        real_by = (halves[1][1][:size], halves[0][1][:size])
-        self._clouds(_pair_of_clouds(made, real, by, self.seed), _pair_of_clouds(other, real, real_by, self.seed))
-        if self.mauve:
-            pairs = ((made, real), (other, real))
-            self.add("meaning", "MAUVE", *(Estimate(manifold.mauve(*pair, self.seed)) for pair in pairs))
-        self.notes.append("Reference column of meaning and divergence: one half of the reference against the other.")
+    def meaning_and_labels(self) -> judging.Judged:
+        """What needs the sentence encoder."""
+        if self.encode is None:
+            self.findings.note("No sentence encoder: figures of meaning and label check left out.")
+            return judging.Judged()
+        self.extras.say("meaning (sentence encoder)")
+        own, real, encode = self.own, self.real, self.encode
+        if real:
+            compare_meaning(self.findings, own.dialogues, real.dialogues, encode, self.seed, mauve=self.extras.mauve)
+        self.extras.say("label check")
+        return judging.check_labels(self.findings, own.subject, real.subject if real else None, encode, self.seed)
 
-    def _clouds(self, own: Mapping[str, Estimate], floor: Mapping[str, Estimate]) -> None:
-        for name, estimate in own.items():
-            self.add("meaning", name, estimate, floor[name])
+    def ask_annotators(self) -> None:
+        for annotator in self.extras.annotators:
+            self.extras.say(f"annotator {annotator.name}")
+            self._ask(annotator)
 
-    def annotator(self, annotator: label_check.Annotator) -> None:
+    def _ask(self, annotator: Annotator) -> None:
         """Agreement with one annotator, and its own on the reference's test split."""
-        own = annotate.ask(annotator, self.own, self.seed)
+        subject, reference = self.own.subject, self.real.subject if self.real else None
+        own = annotate.ask(annotator, self.own.dialogues, self.seed)
         self.heard = self.heard or own
-        test = self._real_split("test") if self.reference and self.reference.name != self.subject.name else []
-        same = self.reference is not None and set(self.reference.labels.labels) == set(annotator.labels)
-        real = annotate.ask(annotator, list(test), self.seed) if test and same else None
-        if found := annotate.agreement(annotator, own, real, self.subject.labels, self.seed):
+        same = reference is not None and set(reference.labels.labels) == set(annotator.labels)
+        test = reference.splits.get("test", []) if reference and same and reference.name != subject.name else []
+        real = annotate.ask(annotator, test, self.seed) if test else None
+        if found := annotate.agreement(annotator, own, real, subject.labels, self.seed):
             self.annotators.append(found)
-        if len(own.dialogues) < len(self.own):
-            self.notes.append(f"{annotator.name} read {len(own.dialogues)} of {len(self.own)} dialogues.")
-        if any(d.generator and d.generator in annotator.name for d in self.own):
-            self.notes.append(f"{annotator.name} wrote this set itself: it is no second opinion.")
+        if len(own.dialogues) < len(self.own.dialogues):
+            self.findings.note(f"{annotator.name} read {len(own.dialogues)} of {len(self.own.dialogues)} dialogues.")
+        if any(d.generator and d.generator in annotator.name for d in self.own.dialogues):
+            self.findings.note(f"{annotator.name} wrote this set itself: it is no second opinion.")
 
-    def label_check(self) -> None:
-        encode = self.encode
-        if encode is None:
-            return
-        own = _labelled(self.own, ENCODED_LINES, self.seed)
-        if not own.labels:
-            self.notes.append("No labels: no label check.")
-            return
-        vectors = encode(own.texts)
-        # The judge's train lines begin with these: they are encoded once.
-        real = _labelled(self._real_split("train") or self.real, ENCODED_LINES, self.seed)
-        self._doubts(own, vectors, real, encode(real.texts) if real.texts else None)
-        if self.reference is None or self.reference.name == self.subject.name:
-            return
-        own_name, real_name, over = _common_labels(self.subject.labels, self.reference.labels)
-        train = _labelled(self._real_split("train"), JUDGE_LINES, self.seed)
-        test = _labelled(self._real_split("test"), ENCODED_LINES, self.seed)
-        if len({real_name(label) for label in train.labels}) < 2 or not test.labels:
-            self.notes.append(f"{self.reference.name} has no labelled train and test split: no agreement.")
-            return
-        judge = label_check.judge(encode(train.texts), [real_name(label) for label in train.labels], self.seed)
-        own_side = _Side([own_name(label) for label in own.labels], list(judge.predict(vectors)), own.owners)
-        test_labels = [real_name(label) for label in test.labels]
-        self._agreement(own_side, _Side(test_labels, list(judge.predict(encode(test.texts))), test.owners), over)
-
-    def _real_split(self, name: str) -> Sequence[Dialogue]:
-        return self.reference.splits.get(name, []) if self.reference else []
-
-    def _agreement(self, own: _Side, test: _Side, over: tuple[str, ...]) -> None:
-        agreement, by_label = label_check.kappas(own.given, own.said, own.owners, over, self.seed)
-        best, best_by_label = label_check.kappas(test.given, test.said, test.owners, over, self.seed)
-        self.add("labels", "label agreement (kappa)", agreement, best)
-        self.agreement = {
-            "judge_trained_on": f"{self.reference.name}/train" if self.reference else "",
-            "over": list(over),
-            "kappa_by_label": {label: found.to_json() for label, found in by_label.items()},
-            "ceiling_by_label": {label: found.to_json() for label, found in best_by_label.items()},
-        }
-
-    def _doubts(self, own: _Labelled, vectors: np.ndarray, real: _Labelled, real_vectors: np.ndarray | None) -> None:
-        doubts, examined = label_check.doubtful(vectors, own.labels, own.owners, self.seed)
-        if not examined:
-            self.notes.append("Too few lines of each label to look for doubtful labels.")
-            return
-        theirs = None
-        if real_vectors is not None:
-            real_doubts, real_examined = label_check.doubtful(real_vectors, real.labels, real.owners, self.seed)
-            theirs = _doubt_share(real_doubts, real_examined, real.owners, self.seed)
-        self.add("labels", "doubtful labels", _doubt_share(doubts, examined, own.owners, self.seed), theirs)
-        self.notes.append("Doubtful labels: the judge sees one line alone, so compare with the share of real data.")
-        self.doubtful = [
-            {
-                "dialogue_id": own.places[doubt.position][0],
-                "utterance_id": own.places[doubt.position][1],
-                "given": doubt.given,
-                "likelier": doubt.likelier,
-            }
-            for doubt in doubts[:DOUBTFUL_SHOWN]
-        ]
-
-    def _estimate(
-        self, dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float]
-    ) -> Estimate | None:
-        return likeness.resampled(dialogues, measure, self.seed) if dialogues else None
-
-    def _need(self, dialogues: Sequence[Dialogue], measure: Callable[[Sequence[Dialogue]], float]) -> Estimate:
-        return likeness.resampled(dialogues, measure, self.seed)
-
-    def content(self, leaks: LeakTable) -> Quality:
-        return {
-            "schema_version": 1,
-            "dataset": self.subject.name,
-            "reference": self.reference.name if self.reference else None,
-            "seed": self.seed,
-            "size": _size(self.own),
-            "reference_size": _size(self.real) if self.reference else None,
-            "equal_words": self.budget,
-            "measures": self.measures,
-            "label_counts": dict(sorted(likeness.label_counts(self.own).items())),
-            "label_agreement": self.agreement,
-            "annotators": self.annotators,
-            "target_compliance": annotate.compliance(self.own, self.heard, self.seed),
-            "doubtful_labels": self.doubtful,
-            "leaks": leaks,
-            "notes": self.notes,
-            "section": section(self.measures, self.reference.name if self.reference else None),
-        }
+    def note_drawn_splits(self) -> None:
+        """Say it where the leak check compared the splits with a draw of a held-out one."""
+        for split, dialogues in held_out(self.own.subject.splits).items():
+            if len(dialogues) > OWN_DIALOGUES:
+                self.findings.note(
+                    f"Leaks between the set's own splits: {OWN_DIALOGUES} of {len(dialogues)} dialogues of {split} "
+                    "were looked for."
+                )
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """Labels of the same lines by two hands: `given` in the data, `said` by the judge."""
-
-    given: list[str]
-    said: list[str]
-    owners: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Labelled:
-    """A sample of labelled lines; `owners` numbers their dialogues, `places` says where they stand."""
-
-    texts: list[str]
-    labels: list[str]
-    owners: list[int]
-    places: list[tuple[str, int]]
-
-
-def _labelled(dialogues: Sequence[Dialogue], size: int, seed: int) -> _Labelled:
-    sample = _Labelled([], [], [], [])
-    chance = np.random.default_rng([numpy_seed(seed), 2])
-    for number in chance.permutation(len(dialogues)):
-        for position, turn in enumerate(dialogues[number].utterances):
-            if turn.emotion is not None and len(sample.texts) < size:
-                sample.texts.append(turn.text)
-                sample.labels.append(turn.emotion)
-                sample.owners.append(int(number))
-                sample.places.append((dialogues[number].dialogue_id, position))
-    return sample
-
-
-def _common_labels(own: LabelSet, real: LabelSet) -> tuple[likeness.Name, likeness.Name, tuple[str, ...]]:
-    """How to name both sets' labels so that they compare: as they are, or by sentiment."""
-    if own.labels == real.labels:
-        return str, str, own.labels
-    return (
-        lambda label: own.sentiment.get(label, "other"),
-        lambda label: real.sentiment.get(label, "other"),
-        ("positive", "neutral", "negative"),
-    )
+def _repeated_share(counted: _Counted) -> Estimate:
+    return Estimate(float(np.mean(repeated(_watched(counted.dialogues, "repeated dialogues")))))
 
 
 def _distance(count: Count, name: likeness.Name, theirs: Counter[str]) -> Callable[[Sequence[Dialogue]], float]:
     return lambda dialogues: likeness.divergence(count(dialogues, name), theirs)
 
 
-def _doubt_share(
-    doubts: Sequence[label_check.Doubt], examined: Sequence[int], owners: Sequence[int], seed: int
-) -> Estimate:
-    doubted = {doubt.position for doubt in doubts}
-    flags = np.array([position in doubted for position in examined])
-    return likeness.share_by_dialogue(flags, np.array([owners[position] for position in examined]), seed)
-
-
-def _pair_of_clouds(
-    made: np.ndarray, real: np.ndarray, owners: Sequence[Sequence[int]], seed: int
-) -> dict[str, Estimate]:
-    """Every figure of the embeddings of a set beside those of real lines, as many of each."""
-    precision, recall = likeness.precision_recall(made, real, owners, seed)
-    density, coverage = manifold.density_coverage(made, real, owners, seed)
-    return {
-        "two-sample accuracy": likeness.two_sample(made, real, owners, seed),
-        "precision": precision,
-        "recall": recall,
-        "density": density,
-        "coverage": coverage,
-        "Fréchet distance": manifold.jackknifed(manifold.frechet, (made, real), owners, seed),
-        "Vendi score": manifold.jackknifed(manifold.vendi, (made,), owners[:1], seed),
-    }
-
-
-def _size(dialogues: Sequence[Dialogue]) -> QualitySize:
-    count = sum(len(line) for dialogue in dialogues for line in lines(dialogue))
-    return {"dialogues": len(dialogues), "utterances": sum(map(len, dialogues)), "words": count}
+def _watched(things: Iterable[_T], what: str) -> Iterable[_T]:
+    """With a progress bar while it takes longer."""
+    bar: Iterable[_T] = tqdm(things, desc=what, unit=" dialogues", leave=False, disable=None, delay=2)
+    return bar

@@ -10,8 +10,9 @@ Not covered: a few lines of a scene, translation (`leaks` has copies in words).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,54 +33,73 @@ MOST_WORDS = 15  # a long line counts no more than this
 LEAST_WORDS, LEAST_TURNS = 12, 3  # greetings are alike everywhere
 
 
+AT_ONCE = 256  # dialogues of the set whose lines are encoded together
+
+
 @dataclass(frozen=True, slots=True)
 class _Meant:
     """A dialogue as vectors: of its lines ``[n, d]``, how much each counts ``[n]``, and of the whole ``[d]``."""
 
+    dialogue_id: str
     vectors: NDArray[np.float32]
     weights: NDArray[np.float32]
     whole: NDArray[np.float32]
 
 
+class _Known:
+    """The dialogues of one benchmark split, searched by the vector of the whole."""
+
+    def __init__(self, dialogues: Iterable[Dialogue], encode: Encode) -> None:
+        self._all = list(_meant(dialogues, encode))
+        self._wholes = np.array([meant.whole for meant in self._all])
+
+    def told_again(self, meant: _Meant) -> Paraphrase | None:
+        """The benchmark dialogue that is told again, if one is."""
+        if not self._all:
+            return None
+        near = np.argsort(-(self._wholes @ meant.whole), kind="stable")[:CANDIDATES]
+        similarity, at = max((similarity_of(meant, self._all[at]), -int(at)) for at in near)
+        if similarity < ALIKE:
+            return None
+        again = self._all[-at].dialogue_id
+        return {"dialogue_id": meant.dialogue_id, "of": again, "similarity": round(similarity, 3)}
+
+
 def paraphrases(
-    dialogues: Sequence[Dialogue], benchmarks: Mapping[str, Sequence[Dialogue]], encode: Encode
+    dialogues: Iterable[Dialogue], benchmarks: Mapping[str, Iterable[Dialogue]], encode: Encode
 ) -> dict[str, Paraphrases]:
     """For each benchmark split: how many dialogues tell one of its dialogues again, and which.
 
     Args:
-        dialogues: The set.
-        benchmarks: ``<benchmark>/<split>`` -> dialogues.
+        dialogues: The set, read once.
+        benchmarks: ``<benchmark>/<split>`` -> dialogues; their vectors are held, 1.5 KB a line.
         encode: Sentence encoder; vectors of length 1.
     """
-    own = [(dialogue, _meant(dialogue, encode)) for dialogue in dialogues if _told(dialogue)]
-    table: dict[str, Paraphrases] = {}
-    for source, known in benchmarks.items():
-        others = [(dialogue, _meant(dialogue, encode)) for dialogue in known if _told(dialogue)]
-        found = [told for dialogue, meant in own if (told := _told_again(dialogue, meant, others))]
-        table[source] = {"searched": len(own), "found": found}
+    known = {source: _Known(others, encode) for source, others in benchmarks.items()}
+    table: dict[str, Paraphrases] = {source: {"searched": 0, "found": []} for source in known}
+    for meant in _meant(dialogues, encode):
+        for source, others in known.items():
+            table[source]["searched"] += 1
+            if told := others.told_again(meant):
+                table[source]["found"].append(told)
     return table
-
-
-def _told_again(dialogue: Dialogue, meant: _Meant, others: Sequence[tuple[Dialogue, _Meant]]) -> Paraphrase | None:
-    if not others:
-        return None
-    near = np.argsort([-float(other.whole @ meant.whole) for _, other in others], kind="stable")[:CANDIDATES]
-    similarity, at = max((similarity_of(meant, others[at][1]), -int(at)) for at in near)
-    if similarity < ALIKE:
-        return None
-    again = others[-at][0].dialogue_id
-    return {"dialogue_id": dialogue.dialogue_id, "of": again, "similarity": round(similarity, 3)}
 
 
 def _told(dialogue: Dialogue) -> bool:
     return len(dialogue) >= LEAST_TURNS and sum(map(len, lines(dialogue))) >= LEAST_WORDS
 
 
-def _meant(dialogue: Dialogue, encode: Encode) -> _Meant:
-    vectors = encode([turn.text for turn in dialogue.utterances])
-    weights = np.array([min(len(line), MOST_WORDS) for line in lines(dialogue)], dtype=np.float32)
-    whole = weights @ vectors
-    return _Meant(vectors, weights, whole / max(float(np.linalg.norm(whole)), 1e-9))
+def _meant(dialogues: Iterable[Dialogue], encode: Encode) -> Iterator[_Meant]:
+    """Those that are long enough to tell a scene, many encoded at once."""
+    long = filter(_told, dialogues)
+    while batch := list(islice(long, AT_ONCE)):
+        vectors = encode([turn.text for dialogue in batch for turn in dialogue.utterances])
+        ends = accumulate(map(len, batch))
+        for dialogue, end in zip(batch, ends, strict=True):
+            weights = np.array([min(len(line), MOST_WORDS) for line in lines(dialogue)], dtype=np.float32)
+            own = vectors[end - len(dialogue) : end]
+            whole = weights @ own
+            yield _Meant(dialogue.dialogue_id, own, weights, whole / max(float(np.linalg.norm(whole)), 1e-9))
 
 
 def similarity_of(own: _Meant, other: _Meant) -> float:

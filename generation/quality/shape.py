@@ -1,67 +1,65 @@
-"""Shape: how long dialogues and lines are, how many speak, how many lines ask, how hard they read.
+"""Shape: how long dialogues and lines are, how many speak, how many lines ask, how hard they read, how even labels are.
 
-Purpose: figures that are quotients of counts. Each dialogue is counted once; a resample of dialogues then is a sum
-of rows, where counting every line again for each of 200 resamples took a third of a whole measurement.
-Input: dialogues with a turn each. Output: `diversity.Estimate`s by name.
-Not covered: labels (`likeness`), wording (`diversity`).
+Purpose: figures that are made of sums of counts.
+Input: `subject.Tally`. Output: `diversity.Estimate`s by name.
+Not covered: distance to other labels (`likeness`), wording (`diversity`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from erc_synth.generation.curation.splitting import entropies
 from erc_synth.generation.quality.diversity import Estimate, interval
 from erc_synth.generation.quality.likeness import REPLICATES
-from erc_synth.loaders.schema import Dialogue
+from erc_synth.generation.quality.subject import Tally
 from erc_synth.loaders.seeds import numpy_seed
-from erc_synth.loaders.wording import words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 READABILITY = "readability (ARI)"
 SPACED_LETTERS = 1.5
-_SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
 
 
-def shape(dialogues: Sequence[Dialogue], seed: int) -> dict[str, Estimate]:
+def shape(tally: Tally, seed: int) -> dict[str, Estimate]:
     """Every figure with a bootstrap interval over dialogues; nothing for no dialogues."""
-    if not dialogues:
+    if not len(tally):
         return {}
-    counts = np.array([_counts(dialogue) for dialogue in dialogues], dtype=np.float64)
-    chance = np.random.default_rng([numpy_seed(seed), len(counts)])
-    draws = [_figures(counts[chance.integers(0, len(counts), len(counts))].sum(0)) for _ in range(REPLICATES)]
-    whole = _figures(counts.sum(0))
+    draws = [_figures(sums) for sums in _resampled(tally.counts, seed)]
+    whole = _figures(tally.counts.sum(0, dtype=np.float64))
     return {name: interval([draw[name] for draw in draws], value) for name, value in whole.items()}
 
 
-def spaced(dialogues: Sequence[Dialogue]) -> bool:
+def balance(tally: Tally, classes: int, seed: int) -> Estimate:
+    """Entropy of the labels, divided by that of `classes` equal ones: 1 is balanced, 0 is a single label."""
+    if classes < 2:
+        return Estimate(1.0, 1.0, 1.0)
+    sums = np.stack([tally.emotions.sum(0, dtype=np.float64), *_resampled(tally.emotions, seed)])
+    value, *draws = (entropies(sums) / np.log(classes)).tolist()
+    return interval(draws, value)
+
+
+def spaced(tally: Tally) -> bool:
     """Whether the script puts blanks between words, so that their letters can be counted."""
-    spoken, letters = np.array([_counts(dialogue)[3:5] for dialogue in dialogues]).sum(0)
+    spoken, letters = tally.counts[:, 3:5].sum(0, dtype=np.int64)
     return bool(letters / max(1, spoken) >= SPACED_LETTERS)
 
 
-def _counts(dialogue: Dialogue) -> tuple[int, ...]:
-    """One, turns, speakers, words, letters, sentences and questions of a dialogue."""
-    texts = [turn.text for turn in dialogue.utterances]
-    spoken = [word for text in texts for word in words(text)]
-    return (
-        1,
-        len(texts),
-        len({turn.speaker for turn in dialogue.utterances}),
-        len(spoken),
-        sum(map(len, spoken)),
-        sum(max(1, len(_SENTENCE_END.findall(text.strip()))) for text in texts),
-        sum(any(sign in text for sign in "?？؟") for text in texts),
-    )
+def _resampled(counts: NDArray[np.int32], seed: int) -> Iterator[NDArray[np.float64]]:
+    """Sums of as many rows ``[n, k]``, drawn with replacement, `REPLICATES` times."""
+    total = len(counts)
+    rows = counts.astype(np.float64)  # a weighted sum by BLAS, exact for counts
+    chance = np.random.default_rng([numpy_seed(seed), total])
+    for _ in range(REPLICATES):
+        yield np.bincount(chance.integers(0, total, total), minlength=total) @ rows
 
 
 def _figures(sums: NDArray[np.float64]) -> dict[str, float]:
-    """The figures of summed `_counts`; readability as Senter and Smith (1967) have it, in US school years."""
+    """The figures of summed counts; readability as Senter and Smith (1967) have it, in US school years."""
     dialogues, turns, speakers, spoken, letters, sentences, questions = sums.tolist()
     return {
         "turns per dialogue": turns / dialogues,

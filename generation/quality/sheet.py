@@ -12,8 +12,11 @@ import csv
 import html
 import random
 import zlib
+from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -49,17 +52,23 @@ def draw_items(dialogues: Sequence[Dialogue], size: int, seed: int) -> list[Item
         ErcSynthError: No line has a label.
     """
     chance = random.Random(f"sheet {seed}")
-    places = [(d, n) for d in dialogues for n, turn in enumerate(d.utterances) if turn.emotion is not None]
-    if not places:
+    owners, turns = array("i"), array("i")  # of each labelled line
+    for number, dialogue in enumerate(dialogues):
+        labelled = [at for at, label in enumerate(dialogue.emotions) if label is not None]
+        owners.extend([number] * len(labelled))
+        turns.extend(labelled)
+    if not owners:
         raise ErcSynthError("No line has a label.", hint="A sheet needs a labelled set.")
-    chance.shuffle(places)
-    taken: dict[str, int] = {}
-    rank = []
-    for dialogue, _ in places:  # the first line of every dialogue before the second of any
-        rank.append(taken.setdefault(dialogue.dialogue_id, 0))
-        taken[dialogue.dialogue_id] += 1
-    order = sorted(range(len(places)), key=rank.__getitem__)[:size]
-    return [_item(f"{count:03d}", *places[position]) for count, position in enumerate(order, start=1)]
+    order = list(range(len(owners)))
+    chance.shuffle(order)
+    taken: Counter[int] = Counter()
+    rank = array("i")
+    for place in order:  # the first line of every dialogue before the second of any
+        rank.append(taken[owners[place]])
+        taken[owners[place]] += 1
+    first = nsmallest(size, range(len(order)), key=rank.__getitem__)
+    chosen = (order[at] for at in first)
+    return [_item(f"{n:03d}", dialogues[owners[at]], turns[at]) for n, at in enumerate(chosen, start=1)]
 
 
 def _item(name: str, dialogue: Dialogue, number: int) -> Item:

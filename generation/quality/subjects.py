@@ -10,21 +10,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from erc_synth.generation.quality.measure import Subject
+from erc_synth.generation.quality.subject import Subject
 from erc_synth.generation.recipe import load_recipe
 from erc_synth.loaders import registry
 from erc_synth.loaders.contracts import Curation
-from erc_synth.loaders.curated import read_curated
+from erc_synth.loaders.curated import HELD_DIALOGUES, read_curated
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.files import read_json
 from erc_synth.loaders.names import benchmark_names, find_data_dir, parse_name, table_benchmarks
 from erc_synth.loaders.schema import (
     Dialogue,
+    Dialogues,
     LabelSet,
     label_set,
     label_set_names,
     label_set_of,
-    to_dialogues,
 )
 
 
@@ -81,7 +81,12 @@ def _loaded(name: str, data_dir: Path | None, curated: Path) -> Subject:
     folder = find_data_dir(name, data_dir) if name in benchmark_names() else None
     loaded = registry.load(name, data_dir=folder)
     labels = label_set_of(next(iter(loaded.values())))
-    return Subject(name, {split: to_dialogues(rows) for split, rows in loaded.items()}, labels)
+    return Subject(name, {split: _held(Dialogues(rows)) for split, rows in loaded.items()}, labels)
+
+
+def _held(dialogues: Sequence[Dialogue]) -> Sequence[Dialogue]:
+    """A small split in memory, where it is read faster; a large one as it is."""
+    return list(dialogues) if len(dialogues) <= HELD_DIALOGUES else dialogues
 
 
 def _labels_of(path: Path, splits: Mapping[str, Sequence[Dialogue]]) -> LabelSet:
@@ -93,10 +98,9 @@ def _labels_of(path: Path, splits: Mapping[str, Sequence[Dialogue]]) -> LabelSet
     said = curation.get("label_set")
     if said:
         return _known(LabelSet(str(said["name"]), tuple(said["labels"])))
-    dialogues = [dialogue for ds in splits.values() for dialogue in ds]
     with suppress(ErcSynthError):  # a recipe of the user's own that is not here
-        return load_recipe(next((d.recipe for d in dialogues if d.recipe), "")).labels
-    used = sorted({u.emotion for d in dialogues for u in d.utterances if u.emotion is not None})
+        return load_recipe(next((d.recipe for ds in splits.values() for d in ds if d.recipe), "")).labels
+    used = sorted({label for ds in splits.values() for d in ds for label in d.emotions if label is not None})
     return _known(LabelSet("custom", tuple(used)))
 
 

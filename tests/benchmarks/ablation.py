@@ -15,7 +15,8 @@ from pathlib import Path
 from erc_synth.generation.quality.annotate import agreement, ask
 from erc_synth.generation.quality.labels import judge
 from erc_synth.generation.quality.likeness import remembered, sentence_encoder, share_by_dialogue
-from erc_synth.generation.quality.measure import Subject, measure_quality
+from erc_synth.generation.quality.measure import measure_quality
+from erc_synth.generation.quality.subject import Subject
 from erc_synth.generation.runs.folder import accepted_dialogues, recipe_of
 from erc_synth.generation.runs.journal import read_attempts
 from erc_synth.loaders import registry

@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from erc_synth.generation.curation.leaks import benchmark_splits
 from erc_synth.generation.curation.splitting import trim
 from erc_synth.generation.quality.likeness import entropy, label_counts, sentence_encoder
-from erc_synth.generation.quality.measure import Extras, Subject, measure_quality
+from erc_synth.generation.quality.measure import Extras, measure_quality
+from erc_synth.generation.quality.subject import Subject
 from erc_synth.generation.quality.table import table
 from erc_synth.generation.recipe import load_profile, load_recipe
 from erc_synth.generation.runs.folder import accepted_dialogues

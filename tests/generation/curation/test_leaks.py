@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erc_synth.generation.curation.leaks import Found, LeakIndex, benchmark_splits, leak_table, shared_line_share
+from erc_synth.generation.curation.leak_check import shared_line_share
+from erc_synth.generation.curation.leaks import Found, LeakIndex, benchmark_splits, leak_table
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue
 from erc_synth.loaders.wording import lines, words

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erc_synth.generation.quality import diversity, likeness, manifold, shape
-from erc_synth.generation.quality.measure import Extras, Subject, measure_quality
+from erc_synth.generation.quality import diversity, likeness, manifold, shape, subject
+from erc_synth.generation.quality.measure import Extras, measure_quality
+from erc_synth.generation.quality.subject import Subject, Tally
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import Dialogue, LabelSet, Utterance, label_set
 from erc_synth.loaders.weights import ENCODER
@@ -136,15 +137,15 @@ def test_shape_is_counting_each_resample_line_by_line(count, seed):
     chance = np.random.default_rng([seed, count])
     draws = [figures([dialogues[n] for n in chance.integers(0, count, count)]) for _ in range(200)]
     low, high = np.percentile(draws, [2.5, 97.5], axis=0).tolist()
-    found = shape.shape(dialogues, seed).values()
+    found = shape.shape(Tally(dialogues), seed).values()
     assert [(f.value, f.low, f.high) for f in found] == list(zip(figures(dialogues), low, high, strict=True))
 
 
 def test_shape_reads_each_line_once(monkeypatch):
     """It counted every line again for each of 200 resamples: 36 of 100 seconds of a whole measurement."""
     asked: list[str] = []
-    monkeypatch.setattr(shape, "words", lambda text: asked.append(text) or text.split())
-    shape.shape(invented(6, turns=4), 0)
+    monkeypatch.setattr(subject, "words", lambda text: asked.append(text) or text.split())
+    shape.shape(Tally(invented(6, turns=4)), 0)
     assert len(asked) == 24
 
 

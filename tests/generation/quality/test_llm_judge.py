@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erc_synth.generation.quality.llm_judge import LlmJudge, prompt_of, read
-from erc_synth.generation.quality.measure import Extras, Subject, measure_quality
+from erc_synth.generation.quality.measure import Extras, measure_quality
+from erc_synth.generation.quality.subject import Subject
 from erc_synth.generation.recipe import load_profile
 from erc_synth.generation.serving.engines import Wish, engine_of
 from erc_synth.loaders.errors import ErcSynthError

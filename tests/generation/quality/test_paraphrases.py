@@ -10,8 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 from erc_synth.generation.curation.leaks import LeakIndex
 from erc_synth.generation.quality.likeness import sentence_encoder
-from erc_synth.generation.quality.measure import Extras, Subject, measure_quality
+from erc_synth.generation.quality.measure import Extras, measure_quality
 from erc_synth.generation.quality.paraphrases import aligned, paraphrases
+from erc_synth.generation.quality.subject import Subject
 from erc_synth.generation.quality.table import table
 from erc_synth.loaders.schema import label_set
 from fakes.dialogues import invented, with_texts
