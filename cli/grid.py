@@ -47,6 +47,9 @@ def grid(
     max_train_dialogues: Annotated[
         int | None, typer.Option(min=1, help="Keep the first N.", rich_help_panel=HOW)
     ] = None,
+    draw_train: Annotated[
+        bool, typer.Option("--draw-train", help="Draw these N by each seed.", rich_help_panel=HOW)
+    ] = False,
     max_eval_dialogues: Annotated[
         int | None, typer.Option(min=1, help="Keep the first N of validation and test.", rich_help_panel=HOW)
     ] = None,
@@ -87,7 +90,8 @@ def grid(
         "--batch-size": batch_size,
     }
     chosen = _words(benchmarks) or table_benchmarks()
-    plan = Plan(_words(models), chosen, _words(variants), _numbers(seeds), repo, _flags(settings))
+    extra = (*_flags(settings), *(["--draw-train"] if draw_train else []))
+    plan = Plan(_words(models), chosen, _words(variants), _numbers(seeds), repo, extra)
     check_names(plan)
     data = fingerprints(plan, data_dir)
     folders = Folders(out, outputs)

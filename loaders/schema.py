@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, Any, Required, TypedDict, overload
 
 from erc_synth.loaders.errors import ErcSynthError
@@ -209,6 +210,11 @@ class Dialogues(Sequence[Dialogue]):
         """All but the dialogues with these ids."""
         kept = (number for number, one in zip(self._chosen, self, strict=True) if one.dialogue_id not in names)
         return self._part(list(kept))
+
+    def drawn(self, size: int, seed: int) -> Dialogues:
+        """`size` dialogues drawn by the seed, in their order; all of them when there are no more."""
+        numbers = Random(f"dialogues {seed}").sample(self._chosen, min(size, len(self)))
+        return self._part(sorted(numbers))
 
     def _part(self, chosen: Sequence[int]) -> Dialogues:
         part = copy(self)

@@ -291,6 +291,8 @@ def _check(config: RunConfig) -> None:
             f"The recipe 'tstr' trains on synthetic data; --train {config.train} is a benchmark.",
             hint="Leave out --recipe, or name a synthetic set.",
         )
+    if config.data.draw_train and config.data.max_train_dialogues is None:
+        raise ErcSynthError("--draw-train needs --max-train-dialogues.", hint="It draws that many.")
     if config.pretrained and not config.finetune:
         raise ErcSynthError("--pretrained needs --finetune.", hint="It stands for the first of two stages.")
     config.spec.check(config.options, config.optimisation)

@@ -138,9 +138,10 @@ def _limit(corpus: Corpus, config: RunConfig, trained: bool, leaks: dict[str, se
     if leaks is not None:
         leaked = set().union(*leaks.values())
         splits["train"] = splits["train"].without(leaked)
-    for split in splits:
+    for split, dialogues in splits.items():
         limit = options.max_train_dialogues if split == "train" else options.max_eval_dialogues
-        splits[split] = splits[split][:limit]
+        drawn = split == "train" and options.draw_train and limit is not None
+        splits[split] = dialogues.drawn(limit or 0, config.seed) if drawn else dialogues[:limit]
     limited = replace(corpus, splits=splits, leaks={k: len(v) for k, v in leaks.items()} if leaks else None)
     if trained:
         _warn_missing_classes(limited)

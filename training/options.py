@@ -66,6 +66,7 @@ class DataOptions:
     revision: str | None = opt(None, "tag or commit of a Hub repo")
     label_map: str | None = opt(None, "join label sets by a named map, e.g. core5")
     max_train_dialogues: int | None = opt(None, "keep the first N train dialogues of each stage", least=1)
+    draw_train: bool = opt(False, "keep N train dialogues drawn by --seed, not the first (--max-train-dialogues)")
     max_eval_dialogues: int | None = opt(None, "keep the first N dialogues of validation and test", least=1)
     drop_leaks: bool = opt(False, "drop train dialogues that share a line of 5+ words with an evaluated test")
 

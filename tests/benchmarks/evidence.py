@@ -2,7 +2,8 @@
 
 Purpose: generate, curate, build, train, test, and write what came out into docs/evidence.md with a picture. Every step
 is an ordinary command, printed before it runs; what is finished is skipped, so the script can be interrupted and goes
-on. A cell that was not run is called so. Scores are weighted F1 on the real test split.
+on. A cell that was not run is called so. Scores are weighted F1 on the real test split. Each seed has real
+dialogues of its own, the same for every variant: drawn by the seed from the train split.
 Variants: org (real only), nat and bal (synthetic, then real), tstr-nat and tstr-bal (synthetic only); controls on the
 same real dialogues: longer (as many steps as nat has), oversampled (dialogues with rare labels twice), mixed-nat and
 mixed-bal (real and synthetic in one stage).
@@ -39,7 +40,7 @@ PAPER = {  # weighted F1 of its Table 2 (RoBERTa-large, all real data, sets by V
 
 @dataclass(frozen=True)
 class Cell:
-    """What is trained: a classifier on a share (per cent) of a benchmark's train dialogues."""
+    """What is trained: a classifier on a share (per cent) of a benchmark's train dialogues, drawn by the seed."""
 
     model: str
     benchmark: str
@@ -85,9 +86,9 @@ class Experiment:
 
     def train(self, benchmark):
         from erc_synth.loaders import registry
-        from erc_synth.loaders.schema import to_dialogues
+        from erc_synth.loaders.schema import Dialogues
 
-        return to_dialogues(registry.load(benchmark)["train"])
+        return Dialogues(registry.load(benchmark)["train"])
 
     def probe(self):
         """The cheapest cells first: a linear classifier on frozen embeddings, one file per benchmark."""
@@ -114,7 +115,8 @@ class Experiment:
                     for seed in args.seeds:
                         self.run("grid", "--models", model, "--benchmarks", benchmark, "--variants",
                                  " ".join(args.variants), "--seeds", seed, "--repo", self.repo, *self.settings(),
-                                 "--epochs", args.epochs, "--max-train-dialogues", size, *self.folders(share))  # fmt: skip
+                                 "--epochs", args.epochs, "--max-train-dialogues", size, "--draw-train",
+                                 *self.folders(share))  # fmt: skip
 
     def folders(self, share):
         return ["--results", self.out / f"results-{share}", "--outputs", self.out / f"outputs-{share}"]
@@ -131,11 +133,11 @@ class Experiment:
 
     def control(self, cell, seed):
         size, epochs, train = self.dialogues(cell.benchmark, cell.share), self.args.epochs, cell.benchmark
-        more = ["--max-train-dialogues", size]
+        more = ["--max-train-dialogues", size, "--draw-train"]
         if cell.variant == "longer":
             epochs = round(epochs * (size + min(size, len(self.synthetic(cell.benchmark, "nat")))) / size)
         else:
-            train, more = f"{self.mixture(cell)}:mixed", ["--recipe", "scratch"]
+            train, more = f"{self.mixture(cell, seed)}:mixed", ["--recipe", "scratch"]
         folder = self.control_folder(cell, seed)
         if not (folder / "metrics.json").exists():
             self.run("train", "--model", cell.model, "--train", train, "--eval", cell.benchmark, "--seed", seed,
@@ -151,15 +153,15 @@ class Experiment:
 
         return to_dialogues(registry.load(f"{self.repo}:{benchmark}_{KINDS[kind]}")["train"])
 
-    def mixture(self, cell):
+    def mixture(self, cell, seed):
         """A folder with a train split of its own beside the benchmark's validation and test; it is not published."""
         from erc_synth.loaders import registry
         from erc_synth.loaders.schema import features, label_set, to_utterances
 
-        folder = self.out / "mixtures" / f"{cell.benchmark}-{cell.share}-{cell.variant}"
+        folder = self.out / "mixtures" / f"{cell.benchmark}-{cell.share}-{cell.variant}-s{seed}"
         if (folder / "README.md").exists():
             return folder
-        real = self.train(cell.benchmark)[: self.dialogues(cell.benchmark, cell.share)]
+        real = list(self.train(cell.benchmark).drawn(self.dialogues(cell.benchmark, cell.share), seed))
         kind = cell.variant.removeprefix("mixed-")
         added = rare(real) if cell.variant == "oversampled" else self.synthetic(cell.benchmark, kind)[: len(real)]
         folder.mkdir(parents=True, exist_ok=True)

@@ -86,3 +86,14 @@ def test_every_label_has_a_sentiment_and_is_found_by_its_features(name):
     assert set(labels.sentiment) == set(labels.labels)
     assert label_set_of(to_utterances([], labels)).name == name
     assert features(labels)["emotion"].names == list(labels.labels)
+
+
+def test_dialogues_drawn_by_a_seed_are_its_own_and_stand_in_order():
+    dialogues = [Dialogue(f"d{n:02d}", (Utterance("A", "Hi", "joy"),)) for n in range(30)]
+    rows = Dialogues(to_utterances(dialogues, MELD))
+    drawn = {seed: [d.dialogue_id for d in rows.drawn(7, seed)] for seed in range(4)}
+    assert all(ids == sorted(set(ids)) and len(ids) == 7 for ids in drawn.values())
+    assert len({tuple(ids) for ids in drawn.values()}) == 4
+    assert [d.dialogue_id for d in rows.drawn(7, 0)] == drawn[0]
+    assert [d.dialogue_id for d in rows[10:20].drawn(9, 0)] == sorted(d.dialogue_id for d in rows[10:20].drawn(9, 0))
+    assert rows.drawn(99, 1) == dialogues

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 
 from erc_synth.loaders.errors import ErcSynthError
 from erc_synth.loaders.schema import label_set, to_utterances
-from erc_synth.training import loop
+from erc_synth.training import corpus, loop
 from erc_synth.training.pipeline import run
 from fakes.tiny_model import build_tiny_model
 from fakes.tiny_run import config
@@ -125,6 +125,18 @@ def test_dialogues_that_leak_from_an_evaluated_test_are_dropped_and_counted(tiny
     metrics = run(config(tiny, str(folder), tmp_path / "r", "--drop-leaks", "--epochs", 1, "--model", "baseline"))
     assert metrics["stages"][0]["dialogues"] == 11
     assert list(metrics["stages"][0]["dropped_leaks"].values()) == [1]
+
+
+def test_each_seed_trains_on_dialogues_of_its_own(tiny, repo_folder, tmp_path):
+    def drawn(seed, *more):
+        words = ("--model", "baseline", "--max-train-dialogues", 3, *more, "--seed", seed)
+        found = corpus.load_all(config(tiny, repo_folder, tmp_path / "r", *words))
+        return [d.dialogue_id for d in next(iter(found.values())).splits["train"]]
+
+    assert drawn(1) == drawn(2)
+    assert drawn(1, "--draw-train") == drawn(1, "--draw-train") != drawn(2, "--draw-train")
+    with pytest.raises(ErcSynthError, match="--draw-train needs --max-train-dialogues"):
+        config(tiny, repo_folder, tmp_path / "r", "--draw-train")
 
 
 def test_without_the_flag_nothing_is_dropped(tiny, repo_folder, tmp_path):
